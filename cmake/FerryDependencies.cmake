@@ -1,0 +1,25 @@
+# The libraries ferry stands on, found once and gathered in `ferry_dependencies`.
+# libzmq and ISA-L come by pkg-config only; msgpack-c is named `msgpack` up to 4.x and `msgpack-cxx` later.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)
+find_package(cppzmq CONFIG REQUIRED)
+find_package(fmt REQUIRED)
+find_package(msgpack-cxx QUIET)
+if(NOT msgpack-cxx_FOUND)
+    find_package(msgpack REQUIRED)
+endif()
+if(TARGET msgpack-cxx)
+    set(FERRY_MSGPACK msgpack-cxx)
+else()
+    set(FERRY_MSGPACK msgpackc-cxx)
+endif()
+# ISA-L's CRC32C covers x86 and arm64; elsewhere, and without the library, the portable one serves.
+pkg_check_modules(ISAL IMPORTED_TARGET libisal)
+
+add_library(ferry_dependencies INTERFACE)
+target_link_libraries(ferry_dependencies INTERFACE cppzmq PkgConfig::ZMQ ${FERRY_MSGPACK} fmt::fmt Threads::Threads)
+target_compile_definitions(ferry_dependencies INTERFACE MSGPACK_NO_BOOST)
+if(ISAL_FOUND)
+    target_link_libraries(ferry_dependencies INTERFACE PkgConfig::ISAL)
+endif()

@@ -1,0 +1,117 @@
+// The segmented log: everything durable of one spool, in one directory, with one sync.
+//
+// Records of all streams are appended to one sequence of segment files. A position is synced when `durable()`
+// has passed it, and only then does it survive a power cut. Sealed segments end in a footer that lists the
+// extents of each stream, so a stream is read without scanning the others.
+//
+// Threads: one thread appends, syncs, saves, releases and prepares (the writer); `read` may be called from
+// any other thread at any time. Nobody reads a clock here: wall time comes with each record.
+//
+// Failure: a call that writes throws std::system_error. The log is then broken: every further call that
+// writes throws, nothing is retried, what is durable remains readable. Damage found while reading is a value.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/log/record.hpp"
+#include "core/log/storage.hpp"
+
+namespace ferry::log {
+
+struct log_options {
+    std::uint64_t segment_bytes = 64ULL << 20;  ///< size a segment is made with; smaller when room is short
+    std::uint64_t random = 0;                   ///< seed of the segments' nonces (randomness is passed in)
+    std::uint32_t spares_max = 2;               ///< prepared segments kept ready
+};
+
+/// Bytes that should have been records and are not. They are copied to quarantine/ when found at open.
+struct damage {
+    std::string file;         ///< name of the segment
+    position from = 0;        ///< first bad byte
+    position to = 0;          ///< first good byte after it
+    bool torn_tail = false;   ///< above the watermark: nothing that was promised
+    std::uint32_t stream = 0; ///< when the header survived, what is lost: stream and offsets; 0 = not known
+    std::uint64_t first_offset = 0;
+    std::uint32_t count = 0;
+    std::string reason;       ///< in words, for people
+};
+
+/// What `open` found, apart from the records it replayed.
+struct opening {
+    std::uint64_t owner_epoch = 0;         ///< how often this log was opened; the incarnation of its owner
+    std::uint64_t spool_id = 0;            ///< random, fixed when the directory was made
+    std::string snapshot;                  ///< the newest valid snapshot's bytes; empty: none
+    std::vector<damage> damages;           ///< found between the snapshot and the end
+    std::uint64_t records_rewritten = 0;   ///< whole ones above the watermark, written again and synced
+    std::vector<std::string> notes;        ///< what else a person should know (leftovers removed, ...)
+};
+
+/// Verified records of one stream, in offset order, with the bytes that hold them.
+struct read_result {
+    std::string bytes;                   ///< owns what the payloads below point into
+    std::vector<stored_record> records;  ///< the first one holds the offset asked for, or the next above it
+    std::vector<damage> damages;         ///< met on the way, with the offsets lost where they are known
+    bool at_end = false;                 ///< nothing of this stream is stored above what is returned
+};
+
+/// Bytes for the `space` event.
+struct space {
+    std::uint64_t used = 0;     ///< bytes of files in the directory
+    std::uint64_t left = 0;     ///< bytes that can still be appended, the reserve aside
+};
+
+class segmented_log {
+  public:
+    /// Opens or creates the log in `directory`: loads the newest valid snapshot, replays every record above
+    /// it through `replay`, cuts a torn tail, rewrites whole records above the watermark into a new segment,
+    /// syncs, and returns. Nothing is served before. `storage` outlives the log.
+    /// Throws std::system_error, or format_error for a directory that holds something else.
+    segmented_log(storage& directory, log_options options,
+                  const std::function<void(const stored_record&)>& replay);
+    ~segmented_log();
+    segmented_log(const segmented_log&) = delete;
+    segmented_log& operator=(const segmented_log&) = delete;
+
+    const opening& opened() const;
+
+    /// Writes `records` behind each other (one write unless a segment fills) and gives each one's position.
+    void append(std::span<const record> records, std::span<position> positions);
+
+    /// Position after the last appended record; all below `durable()` is synced.
+    position end() const;
+    position durable() const;
+
+    /// Syncs everything appended so far.
+    void sync();
+
+    /// Records of `stream` from the one that holds `offset` (or the next above it), at least one and then
+    /// up to about `bytes_max`. Sees everything appended so far. Thread-safe.
+    read_result read(std::uint32_t stream, std::uint64_t offset, std::size_t bytes_max) const;
+
+    /// Saves the owner's state as of `end()`: a snapshot file, synced, and the older ones beyond two removed.
+    void save_snapshot(std::string_view state);
+
+    /// Tells that no message of `stream` below `offset` is needed any more. Segments in which nothing is
+    /// needed, and which lie before the older of the two newest snapshots, are removed.
+    void release(std::uint32_t stream, std::uint64_t offset);
+
+    /// Does one step (about `bytes_max` of zero-filling) of making a spare; true when more remains to do.
+    bool prepare_spare(std::size_t bytes_max);
+
+    /// How much is used and left. When only the reserve (two spares and a snapshot) is left, `left` is 0.
+    space space_now() const;
+
+    /// Largest payload a record may have: a quarter of a segment.
+    std::uint64_t record_bytes_max() const;
+
+  private:
+    struct parts;
+    std::unique_ptr<parts> parts_;
+};
+
+}  // namespace ferry::log
