@@ -6,13 +6,16 @@
 
 namespace {
 
+unsigned passed = 0;
+unsigned failed = 0;
+
 struct plain_summary : doctest::IReporter {
     explicit plain_summary(const doctest::ContextOptions&) {}
     void report_query(const doctest::QueryData&) override {}
     void test_run_start() override {}
     void test_run_end(const doctest::TestRunStats& run) override {
-        const unsigned failed = run.numTestCasesFailed;
-        std::printf("%u passed, %u failed\n", run.numTestCasesPassingFilters - failed, failed);
+        failed = run.numTestCasesFailed;
+        passed = run.numTestCasesPassingFilters - failed;
     }
     void test_case_start(const doctest::TestCaseData&) override {}
     void test_case_reenter(const doctest::TestCaseData&) override {}
@@ -32,5 +35,9 @@ REGISTER_LISTENER("plain_summary", 0, plain_summary);
 int main(int argc, char** argv) {
     doctest::Context context(argc, argv);
     context.setOption("no-intro", true);
-    return context.run();
+    const int status = context.run();
+    if (context.shouldExit()) return status;
+    std::fflush(stdout);
+    std::printf("%u passed, %u failed\n", passed, failed);
+    return status;
 }

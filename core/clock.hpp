@@ -1,0 +1,30 @@
+// Time as an argument. State machines are handed `now`; only the outermost layer reads these clocks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace ferry {
+
+using steady_time = std::chrono::steady_clock::time_point;
+using duration = std::chrono::nanoseconds;
+
+/// No deadline: wait for as long as it takes, or until the context stops.
+inline constexpr std::optional<duration> forever = std::nullopt;
+
+/// One reading of both clocks: `monotonic` for deadlines and leases, `wall` for what people and disks see.
+struct now {
+    std::uint64_t monotonic_ns = 0;
+    std::uint64_t wall_ns = 0;  ///< since 1970
+};
+
+inline now read_clocks() {
+    using namespace std::chrono;
+    const auto count = [](auto since) {
+        return static_cast<std::uint64_t>(duration_cast<nanoseconds>(since).count());
+    };
+    return {count(steady_clock::now().time_since_epoch()), count(system_clock::now().time_since_epoch())};
+}
+
+}  // namespace ferry

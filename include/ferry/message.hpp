@@ -1,0 +1,126 @@
+// Messages and the frames they are made of.
+//
+// A frame is one run of bytes. It is made by copying (from a string_view), or without copying by moving a
+// std::string in; it is read without copying through `view()`. Copies of a large frame share its bytes.
+// A message is a topic (may be absent), headers (may be empty), a body, and whatever frames a plain peer put
+// between. Both are values; they are not for use by two threads at once.
+//
+//     ferry::message m{"news", "hello"};
+//     m.set_header("content-type", "text/plain");
+//     m.topic() == "news";  m.body() == "hello";
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace ferry {
+
+class frame {
+  public:
+    frame() noexcept;
+    frame(std::string_view copied);  // NOLINT: a literal is a frame
+    frame(const char* copied) : frame{std::string_view{copied}} {}  // NOLINT
+    frame(std::string&& moved);      // NOLINT: large strings are moved in, small ones copied
+    explicit frame(std::size_t size);
+    frame(const frame& other);
+    frame(frame&& other) noexcept;
+    frame& operator=(const frame& other);
+    frame& operator=(frame&& other) noexcept;
+    ~frame();
+
+    std::string_view view() const noexcept;
+    std::size_t size() const noexcept { return view().size(); }
+    bool empty() const noexcept { return size() == 0; }
+    char* data() noexcept;
+    std::string str() const { return std::string{view()}; }
+
+    /// The zmq_msg_t inside, for code that talks to libzmq itself.
+    void* native() noexcept { return &storage_; }
+    const void* native() const noexcept { return &storage_; }
+
+  private:
+    alignas(void*) std::byte storage_[64];  // a zmq_msg_t, whose size is part of libzmq's ABI
+};
+
+/// Bytes that are not text, as a header value.
+struct binary {
+    std::string bytes;
+    friend bool operator==(const binary&, const binary&) = default;
+    friend auto operator<=>(const binary&, const binary&) = default;
+};
+
+using header_value = std::variant<std::string, std::int64_t, binary>;
+using header_map = std::map<std::string, header_value, std::less<>>;
+
+/// Who sent an enveloped message, and which of its messages it is.
+struct stamp {
+    std::string producer_id;     ///< 8 bytes
+    std::uint64_t epoch = 0;     ///< run of that producer
+    std::uint64_t sequence = 0;  ///< per (producer, epoch, topic), from 1; 0 = not counted
+    std::uint64_t time_ns = 0;   ///< wall clock at the sender, since 1970
+    friend bool operator==(const stamp&, const stamp&) = default;
+};
+
+class message {
+  public:
+    message() = default;
+    message(frame body) : body_{std::move(body)} {}  // NOLINT: bytes are a message
+    message(std::string body) : body_{std::move(body)} {}  // NOLINT
+    message(std::string_view body) : body_{body} {}  // NOLINT
+    message(const char* body) : body_{body} {}  // NOLINT
+    message(frame topic, frame body) : topic_{std::move(topic)}, body_{std::move(body)}, has_topic_{true} {}
+    message(const message& other);
+    message(message&&) noexcept = default;
+    message& operator=(const message& other);
+    message& operator=(message&&) noexcept = default;
+    ~message() = default;
+
+    /// Empty when there is none; `has_topic` tells an empty topic from no topic.
+    std::string_view topic() const noexcept { return topic_.view(); }
+    bool has_topic() const noexcept { return has_topic_; }
+    void set_topic(frame topic) {
+        topic_ = std::move(topic);
+        has_topic_ = true;
+    }
+
+    std::string_view body() const noexcept { return body_.view(); }
+    const frame& body_frame() const noexcept { return body_; }
+    const frame& topic_frame() const noexcept { return topic_; }
+    void set_body(frame body) { body_ = std::move(body); }
+
+    const header_map& headers() const noexcept;
+    void set_header(std::string name, header_value value);
+    /// The text of a header; empty optional when it is absent or not text.
+    std::optional<std::string_view> header(std::string_view name) const;
+
+    /// Frames a plain peer sent between topic and payload.
+    std::span<const frame> frames() const noexcept;
+    void add_frame(frame frame);
+
+    /// The sender's stamp, when the message came (or shall go) in an envelope.
+    const std::optional<stamp>& sent_by() const noexcept;
+    void set_sent_by(stamp stamp);
+
+  private:
+    struct extras {
+        header_map headers;
+        std::vector<frame> frames;
+        std::optional<stamp> sent_by;
+    };
+    extras& more();
+
+    frame topic_;
+    frame body_;
+    bool has_topic_ = false;
+    std::unique_ptr<extras> extras_;  // absent in most messages, so that they cost nothing
+};
+
+}  // namespace ferry

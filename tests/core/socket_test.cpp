@@ -1,0 +1,99 @@
+#include "core/socket.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "ferry/error.hpp"
+
+using namespace ferry;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::vector<frame> one(std::string_view text) {
+    std::vector<frame> frames;
+    frames.emplace_back(text);
+    return frames;
+}
+
+}  // namespace
+
+TEST_CASE("socket: a message crosses and comes back on a port the socket names itself") {
+    context context;
+    ferry::socket rep{context, zmq::socket_type::rep, ferry::bind("tcp://127.0.0.1:*"), {}};
+    ferry::socket req{context, zmq::socket_type::req, ferry::connect(rep.bound().at(0)), {}};
+    auto frames = one("ping");
+    REQUIRE(req.send(frames, 5s) == outcome::done);
+    REQUIRE(rep.receive(frames, 5s) == outcome::done);
+    CHECK(frames.at(0).view() == "ping");
+}
+
+TEST_CASE("socket: an address in use is named") {
+    context context;
+    const ferry::socket first{context, zmq::socket_type::pull, ferry::bind("tcp://127.0.0.1:*"), {}};
+    try {
+        const ferry::socket second{context, zmq::socket_type::pull, ferry::bind(first.bound().at(0)), {}};
+        FAIL("bound twice");
+    } catch (const error& e) {
+        CHECK(e.kind() == errc::address_in_use);
+        CHECK(std::string{e.what()}.find(first.bound().at(0)) != std::string::npos);
+    }
+}
+
+TEST_CASE("socket: a wait ends at its deadline, at a stop of the socket and at a stop of the context") {
+    context context;
+    ferry::socket pull{context, zmq::socket_type::pull, ferry::bind("tcp://127.0.0.1:*"), {}};
+    std::vector<frame> frames;
+    CHECK(pull.receive(frames, 1ms) == outcome::timed_out);
+    std::thread waiter{[&] { CHECK(pull.receive(frames) == outcome::stopped); }};
+    context.request_stop();
+    waiter.join();
+    CHECK(pull.receive(frames) == outcome::stopped);
+}
+
+TEST_CASE("socket: a push to nobody is not taken") {
+    context context;
+    ferry::socket push{context, zmq::socket_type::push, ferry::connect("tcp://127.0.0.1:1"), {}};
+    auto frames = one("x");
+    CHECK(push.send(frames, 10ms) == outcome::timed_out);
+    CHECK(frames.at(0).view() == "x");
+}
+
+TEST_CASE("socket: a waiting receiver is woken although other threads send on the same socket") {
+    // Without the wake-up rule one wait in two hundred sleeps to its timeout with the reply there.
+    context context;
+    ferry::socket router{context, zmq::socket_type::router, ferry::bind("tcp://127.0.0.1:*"), {}};
+    ferry::socket dealer{context, zmq::socket_type::dealer, ferry::connect(router.bound().at(0)), {}};
+    std::thread echo{[&] {
+        std::vector<frame> frames;
+        while (router.receive(frames) == outcome::done) router.send(frames, 1s);
+    }};
+    constexpr int messages = 3000;
+    std::atomic<int> received{0};
+    std::atomic<int> late{0};
+    std::thread sender{[&] {
+        for (int i = 0; i < messages; ++i) {
+            auto frames = one("x");
+            if (dealer.send(frames, 5s) != outcome::done) ++late;
+        }
+    }};
+    std::vector<std::thread> receivers;
+    for (int i = 0; i < 2; ++i)
+        receivers.emplace_back([&] {
+            std::vector<frame> frames;
+            while (received < messages) {
+                const outcome how = dealer.receive(frames, 3s);
+                if (how == outcome::done && ++received == messages) dealer.stop();
+                if (how == outcome::timed_out && received < messages) ++late;
+                if (how == outcome::stopped) return;
+            }
+        });
+    sender.join();
+    for (auto& each : receivers) each.join();
+    context.request_stop();
+    echo.join();
+    CHECK(received == messages);
+    CHECK(late == 0);
+}
