@@ -3,16 +3,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
+
+#include "ferry/wait.hpp"
 
 namespace ferry {
 
 using steady_time = std::chrono::steady_clock::time_point;
-using duration = std::chrono::nanoseconds;
-
-/// No deadline: wait for as long as it takes, or until the context stops.
-inline constexpr std::optional<duration> forever = std::nullopt;
-
 /// One reading of both clocks: `monotonic` for deadlines and leases, `wall` for what people and disks see.
 struct now {
     std::uint64_t monotonic_ns = 0;

@@ -18,9 +18,6 @@ namespace ferry {
 inline constexpr std::string_view envelope_magic{"\xC1" "fy\x01", 4};
 inline constexpr std::size_t envelope_header_bytes_max = 64 << 10;
 
-/// Whether a sender adds the header frame: only when there are headers (or a stamp), never, or always.
-enum class envelope_mode : std::uint8_t { automatic, none, full };
-
 /// The header frame for these headers and this stamp. Throws errc::too_large above 64 KiB.
 std::string encode_header(const stamp& stamp, const header_map& headers);
 

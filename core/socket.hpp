@@ -12,14 +12,12 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 #include <zmq.hpp>
 
@@ -28,28 +26,10 @@
 #include "ferry/context.hpp"
 #include "ferry/endpoint.hpp"
 #include "ferry/message.hpp"
+#include "ferry/socket_options.hpp"
+#include "ferry/wait.hpp"
 
 namespace ferry {
-
-/// An extra libzmq option by number; a value of 4 or 8 bytes or a string.
-struct raw_socket_option {
-    int option = 0;
-    std::variant<int, std::int64_t, std::string> value;
-};
-
-struct socket_options {
-    int high_water_mark = 1000;                            ///< messages per peer and direction
-    std::chrono::milliseconds linger{2000};                ///< how long closing waits for what was sent
-    std::int64_t message_bytes_max = 64LL << 20;           ///< a peer that sends more is disconnected
-    bool immediate = true;                                 ///< never queue to a peer that is not connected
-    std::chrono::milliseconds heartbeat{10000};            ///< ZMTP PING interval; 0 = none
-    std::chrono::milliseconds heartbeat_timeout{30000};    ///< PINGs queue behind data: leave it long
-    std::chrono::milliseconds handshake{5000};
-    std::vector<raw_socket_option> raw;                    ///< applied last, before bind and connect
-};
-
-/// How a wait ended.
-enum class outcome : std::uint8_t { done, timed_out, stopped };
 
 class socket {
   public:

@@ -69,6 +69,9 @@ struct stamp {
     friend bool operator==(const stamp&, const stamp&) = default;
 };
 
+/// Whether a sender adds the envelope's header frame: when there are headers (or a stamp), never, or always.
+enum class envelope_mode : std::uint8_t { automatic, none, full };
+
 class message {
   public:
     message() = default;

@@ -1,0 +1,20 @@
+// All of ferry. Each component has a header of its own, which is its tutorial.
+#pragma once
+
+#include "ferry/context.hpp"
+#include "ferry/endpoint.hpp"
+#include "ferry/error.hpp"
+#include "ferry/event.hpp"
+#include "ferry/forwarder.hpp"
+#include "ferry/message.hpp"
+#include "ferry/pack.hpp"
+#include "ferry/publisher.hpp"
+#include "ferry/puller.hpp"
+#include "ferry/pusher.hpp"
+#include "ferry/queue.hpp"
+#include "ferry/replier.hpp"
+#include "ferry/requester.hpp"
+#include "ferry/socket_options.hpp"
+#include "ferry/streamer.hpp"
+#include "ferry/subscriber.hpp"
+#include "ferry/wait.hpp"
