@@ -1,106 +1,54 @@
 #include "core/envelope.hpp"
 
-#include <limits>
-#include <msgpack.hpp>
-
+#include "core/header_map.hpp"
+#include "core/pack_cursor.hpp"
 #include "ferry/error.hpp"
 
 namespace ferry {
 namespace {
 
 constexpr std::size_t producer_id_bytes = 8;
-constexpr std::size_t depth_max = 4;
+constexpr int depth_max = 4;
 
-void pack_value(msgpack::packer<msgpack::sbuffer>& out, const header_value& value) {
-    if (const auto* text = std::get_if<std::string>(&value)) {
-        out.pack(*text);
-    } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
-        out.pack(*number);
-    } else {
-        const auto& bytes = std::get<binary>(value).bytes;
-        out.pack_bin(static_cast<std::uint32_t>(bytes.size()));
-        out.pack_bin_body(bytes.data(), static_cast<std::uint32_t>(bytes.size()));
-    }
-}
-
-bool read_value(const msgpack::object& from, header_value& into) {
-    switch (from.type) {
-        case msgpack::type::STR: into = std::string{from.via.str.ptr, from.via.str.size}; return true;
-        case msgpack::type::BIN: into = binary{{from.via.bin.ptr, from.via.bin.size}}; return true;
-        case msgpack::type::NEGATIVE_INTEGER: into = from.via.i64; return true;
-        case msgpack::type::POSITIVE_INTEGER:
-            if (from.via.u64 > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) return false;
-            into = static_cast<std::int64_t>(from.via.u64);
-            return true;
-        default: return false;
-    }
-}
-
-bool read_number(const msgpack::object& from, std::uint64_t& into) {
-    if (from.type != msgpack::type::POSITIVE_INTEGER) return false;
-    into = from.via.u64;
-    return true;
-}
-
-const char* read_fields(const msgpack::object& root, decoded_header& into) {
-    if (root.type != msgpack::type::ARRAY || root.via.array.size < 5) return "the header is no array of five";
-    const msgpack::object* field = root.via.array.ptr;
-    if (field[0].type != msgpack::type::BIN || field[0].via.bin.size != producer_id_bytes)
-        return "the producer id is not 8 bytes";
-    into.sent_by.producer_id.assign(field[0].via.bin.ptr, field[0].via.bin.size);
-    if (!read_number(field[1], into.sent_by.epoch) || !read_number(field[2], into.sent_by.sequence) ||
-        !read_number(field[3], into.sent_by.time_ns))
-        return "epoch, sequence or time is no number";
-    if (field[4].type != msgpack::type::MAP) return "the headers are no map";
-    for (std::uint32_t i = 0; i < field[4].via.map.size; ++i) {
-        const msgpack::object_kv& entry = field[4].via.map.ptr[i];
-        header_value value;
-        if (entry.key.type != msgpack::type::STR || !read_value(entry.val, value))
-            return "a header is not text to text, number or bytes";
-        into.headers.insert_or_assign(std::string{entry.key.via.str.ptr, entry.key.via.str.size}, std::move(value));
-    }
+const char* read_fields(std::string_view bytes, decoded_header& into) {
+    pack_cursor from{bytes};
+    if (from.array() < 5 || !from.good()) return "the header is no array of five";
+    into.sent_by.producer_id = from.bytes();
+    if (!from.good() || into.sent_by.producer_id.size() != producer_id_bytes) return "the producer id is not 8 bytes";
+    into.sent_by.epoch = from.number();
+    into.sent_by.sequence = from.number();
+    into.sent_by.time_ns = from.number();
+    if (!from.good()) return "epoch, sequence or time is no number";
+    const char* const start = from.position();
+    from.skip(depth_max);
+    if (!from.good()) return "the header is cut short or too deep";
+    auto headers = read_headers({start, static_cast<std::size_t>(from.position() - start)});
+    if (!headers) return "a header is not text to text, number or bytes";
+    if (!from.at_end()) return "bytes follow the header";
+    into.headers = std::move(*headers);
     return nullptr;
 }
 
 }  // namespace
 
 std::string encode_header(const stamp& stamp, const header_map& headers) {
-    msgpack::sbuffer buffer;
-    buffer.write(envelope_magic.data(), envelope_magic.size());
-    msgpack::packer<msgpack::sbuffer> out{buffer};
+    std::string bytes{envelope_magic};
     std::string id = stamp.producer_id;
     id.resize(producer_id_bytes);
-    out.pack_array(5);
-    out.pack_bin(producer_id_bytes);
-    out.pack_bin_body(id.data(), producer_id_bytes);
-    out.pack(stamp.epoch).pack(stamp.sequence).pack(stamp.time_ns);
-    out.pack_map(static_cast<std::uint32_t>(headers.size()));
-    for (const auto& [name, value] : headers) {
-        out.pack(name);
-        pack_value(out, value);
-    }
-    if (buffer.size() > envelope_header_bytes_max)
-        throw error{errc::too_large, "the headers take " + std::to_string(buffer.size()) + " bytes, the limit is " +
+    pack_writer out{bytes};
+    out.array(5).bytes(id).number(stamp.epoch).number(stamp.sequence).number(stamp.time_ns);
+    write_headers(out, headers);
+    if (bytes.size() > envelope_header_bytes_max)
+        throw error{errc::too_large, "the headers take " + std::to_string(bytes.size()) + " bytes, the limit is " +
                                          std::to_string(envelope_header_bytes_max)};
-    return {buffer.data(), buffer.size()};
+    return bytes;
 }
 
 decoded_header decode_header(std::string_view bytes) {
     decoded_header result;
-    result.reason = "the header does not start with the magic bytes";
-    if (!bytes.starts_with(envelope_magic)) return result;
-    result.reason = "the header is longer than 64 KiB";
-    if (bytes.size() > envelope_header_bytes_max) return result;
-    bytes.remove_prefix(envelope_magic.size());
-    const std::size_t most = bytes.size();
-    try {
-        std::size_t offset = 0;
-        const auto handle = msgpack::unpack(bytes.data(), bytes.size(), offset, nullptr, nullptr,
-                                            msgpack::unpack_limit{most, most, most, most, most, depth_max});
-        result.reason = offset == bytes.size() ? read_fields(handle.get(), result) : "bytes follow the header";
-    } catch (const msgpack::unpack_error&) {
-        result.reason = "the header is not msgpack, too deep or cut short";
-    }
+    if (!bytes.starts_with(envelope_magic)) result.reason = "the header does not start with the magic bytes";
+    else if (bytes.size() > envelope_header_bytes_max) result.reason = "the header is longer than 64 KiB";
+    else result.reason = read_fields(bytes.substr(envelope_magic.size()), result);
     result.good = result.reason == nullptr;
     if (result.good) result.reason = "";
     return result;
