@@ -1,0 +1,92 @@
+#include "core/log/scan.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ferry::log {
+namespace {
+
+constexpr std::uint64_t window_bytes = 1 << 20;
+constexpr std::uint64_t word_bytes = 8;
+constexpr std::uint64_t zero_step = 4096;
+
+bool all_zero(const char* bytes, std::uint64_t count) {
+    // Comparing a block with itself, one byte on, is the fastest portable way to see that all are equal.
+    return count == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, count - 1) == 0);
+}
+
+}  // namespace
+
+record_scan::record_scan(const file& segment, std::uint64_t nonce, position base, position from, position to)
+    : segment_(segment),
+      nonce_(nonce),
+      base_(base),
+      to_(std::min(to, base + segment.size())),
+      at_(from),
+      window_from_(from) {}
+
+// At least `bytes` bytes from `at`; the caller has checked that they lie before the end.
+const char* record_scan::window_at(position at, std::uint64_t bytes) {
+    const bool inside = at >= window_from_ && at + bytes <= window_from_ + window_.size();
+    if (!inside) {
+        const std::uint64_t wanted = std::min(std::max(bytes, window_bytes), to_ - at);
+        window_.resize(wanted);
+        const std::size_t got = segment_.read(at - base_, window_);
+        // The file shrank under us: what is missing reads as zeros and so fails every checksum.
+        std::memset(window_.data() + got, 0, window_.size() - got);
+        window_from_ = at;
+    }
+    return window_.data() + (at - window_from_);
+}
+
+std::optional<record_header> record_scan::header_at(position at) {
+    if (at + record_header_bytes > to_) return std::nullopt;
+    return decode_header(window_at(at, record_header_bytes), nonce_, at);
+}
+
+bool record_scan::whole_at(position at, const record_header& header) {
+    const std::uint64_t size = record_bytes(header.length);
+    if (size > to_ - at) return false;
+    const char* bytes = window_at(at, size);
+    return payload_intact(bytes, {bytes + record_header_bytes, header.length}, nonce_);
+}
+
+std::optional<scanned> record_scan::next() {
+    if (at_ >= to_) return std::nullopt;
+    const std::optional<record_header> header = header_at(at_);
+    if (!header) return search();
+    scanned found{.from = at_, .to = std::min(at_ + record_bytes(header->length), to_), .header = header};
+    if (whole_at(at_, *header)) {
+        const char* bytes = window_at(at_, record_bytes(header->length));
+        found.record = stored_record{at_, *header, {bytes + record_header_bytes, header->length}};
+    }
+    at_ = found.to;
+    return found;
+}
+
+scanned record_scan::search() {
+    scanned found{.from = at_, .zeros = true};
+    position at = at_;
+    while (at < to_) {
+        const std::uint64_t step = std::min(zero_step, to_ - at);
+        if (all_zero(window_at(at, step), step)) {
+            at += step;
+            continue;
+        }
+        const position block_end = at + step;
+        for (; at < block_end; at += word_bytes) {
+            const std::uint64_t word = std::min(word_bytes, to_ - at);
+            if (all_zero(window_at(at, word), word)) continue;
+            if (const auto header = header_at(at); header && whole_at(at, *header)) {
+                found.zeros = false;
+                found.to = at_ = at;
+                return found;
+            }
+            found.zeros = false;
+        }
+    }
+    found.to = at_ = to_;
+    return found;
+}
+
+}  // namespace ferry::log
