@@ -29,7 +29,8 @@ struct log_options {
     std::uint32_t spares_max = 2;               ///< prepared segments kept ready
 };
 
-/// Bytes that should have been records and are not. They are copied to quarantine/ when found at open.
+/// Bytes that should have been records and are not. They are copied to quarantine/ when found at open; a
+/// snapshot or segment of which nothing can be read is moved there whole.
 struct damage {
     std::string file;         ///< name of the segment
     position from = 0;        ///< first bad byte
@@ -38,7 +39,7 @@ struct damage {
     std::uint32_t stream = 0; ///< when the header survived, what is lost: stream and offsets; 0 = not known
     std::uint64_t first_offset = 0;
     std::uint32_t count = 0;
-    std::string reason;       ///< in words, for people
+    std::string reason{};     ///< in words, for people
 };
 
 /// What `open` found, apart from the records it replayed.
@@ -70,7 +71,7 @@ class segmented_log {
     /// Opens or creates the log in `directory`: loads the newest valid snapshot, replays every record above
     /// it through `replay`, cuts a torn tail, rewrites whole records above the watermark into a new segment,
     /// syncs, and returns. Nothing is served before. `storage` outlives the log.
-    /// Throws std::system_error, or format_error for a directory that holds something else.
+    /// Throws std::system_error, or format_error (error.hpp) for a directory that holds something else.
     segmented_log(storage& directory, log_options options,
                   const std::function<void(const stored_record&)>& replay);
     ~segmented_log();
@@ -80,6 +81,8 @@ class segmented_log {
     const opening& opened() const;
 
     /// Writes `records` behind each other (one write unless a segment fills) and gives each one's position.
+    /// Throws std::length_error, with nothing written and nothing broken, for a record above
+    /// record_bytes_max(). Wall times must not decrease and a stream's offsets must rise.
     void append(std::span<const record> records, std::span<position> positions);
 
     /// Position after the last appended record; all below `durable()` is synced.
@@ -93,14 +96,18 @@ class segmented_log {
     /// up to about `bytes_max`. Sees everything appended so far. Thread-safe.
     read_result read(std::uint32_t stream, std::uint64_t offset, std::size_t bytes_max) const;
 
-    /// Saves the owner's state as of `end()`: a snapshot file, synced, and the older ones beyond two removed.
+    /// Saves the owner's state as of `end()`: syncs the log, writes a snapshot file, syncs it, removes what
+    /// was released and the older snapshots beyond two.
     void save_snapshot(std::string_view state);
 
-    /// Tells that no message of `stream` below `offset` is needed any more. Segments in which nothing is
-    /// needed, and which lie before the older of the two newest snapshots, are removed.
+    /// Tells that no message of `stream` below `offset` is needed any more; not kept across openings, so it
+    /// is told again after each. Segments in which nothing is needed leave with the next `save_snapshot` that
+    /// finds them before the snapshot it follows: its list no longer names them, which tells a segment that
+    /// was let go from one that is missing.
     void release(std::uint32_t stream, std::uint64_t offset);
 
     /// Does one step (about `bytes_max` of zero-filling) of making a spare; true when more remains to do.
+    /// No room for a spare is no failure.
     bool prepare_spare(std::size_t bytes_max);
 
     /// How much is used and left. When only the reserve (two spares and a snapshot) is left, `left` is 0.
