@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/log/losses.hpp"
 #include "core/log/quarantine.hpp"
 #include "core/log/scan.hpp"
 #include "core/log/seal.hpp"
@@ -92,26 +93,28 @@ void recovery::report(const file& segment, position base, damage what) {
     result_.found.damages.push_back(std::move(what));
 }
 
-// Takes note of everything in [from, to) and replays what lies above the snapshot. Returns where it ended.
-position recovery::replay_range(const file& segment, const surveyed_segment& where, position from, position to,
+// Takes note of everything in the range and replays what lies above the snapshot. Returns where it ended.
+position recovery::replay_range(const file& segment, const surveyed_segment& where, const range& what,
                                 extent_table& extents) {
     const position snapshot_at = seen_.snapshot_at();
-    record_scan scan{segment, where.header.nonce, where.header.base, from, to};
-    position end = from;
+    record_scan scan{segment, where.header.nonce, where.header.base, what.from, what.to};
+    losses lost{where.name, what.shares, what.from == where.header.records_from()};
+    position end = what.from;
     while (const auto found = scan.next()) {
         if (found->zeros && where.end == 0) break;
         end = found->to;
+        lost.met(*found);
         if (found->header) {
             // A record whose payload rotted keeps its place in the extents: whoever reads there is told.
             extents.add(*found->header, found->from, found->to);
             wall_ns_ = std::max(wall_ns_, found->header->wall_ns);
         }
-        if (!found->record) {
-            report(segment, where.header.base, as_damage(where.name, *found));
-        } else if (found->from >= snapshot_at && found->header->type != record_type::footer) {
+        if (!found->record)
+            quarantine_bytes(directory_, segment, where.header.base, as_damage(where.name, *found));
+        else if (found->from >= snapshot_at && found->header->type != record_type::footer)
             replay_(*found->record);
-        }
     }
+    for (damage& d : lost.finish()) result_.found.damages.push_back(std::move(d));
     return end;
 }
 
@@ -129,7 +132,7 @@ void recovery::recover_sealed(surveyed_segment& segment) {
     }
     extent_table extents;
     const position to = segment.end != 0 ? segment.end : header.base + segment.file_bytes;
-    const position scanned_to = replay_range(*opened, segment, from, to, extents);
+    const position scanned_to = replay_range(*opened, segment, {from, to, entry.shares}, extents);
     if (seal && segment.sealed_late && &segment + 1 == &seen_.segments.back()) {
         // The last opening sealed it. If its sync failed, the page cache shows a footer that the disk lacks.
         directory_.sync_directory();
@@ -156,14 +159,14 @@ void recovery::recover_last(surveyed_segment& segment) {
     last_.emplace();
     last_->opened = directory_.open(segment.name, open_mode::write);
     const position known = seen_.snapshot_at() > segment.header.base ? seen_.snapshot_at() : 0;
-    const tail verdict = examine_tail(*last_->opened, segment.name, segment.header, known);
+    const tail verdict = examine_tail(*last_->opened, segment.header, known);
     last_->watermark = verdict.watermark;
     last_->whole_end = verdict.whole_end;
     last_->rewrite_bytes = verdict.rewrite_bytes;
     last_->segment = segment;
     last_->segment.end = verdict.watermark;
     const position readable = std::min(verdict.watermark, segment.header.base + segment.file_bytes);
-    replay_range(*last_->opened, last_->segment, segment.header.records_from(), readable, last_->extents);
+    replay_range(*last_->opened, last_->segment, {segment.header.records_from(), readable}, last_->extents);
     if (readable < verdict.watermark)
         result_.found.damages.push_back({.file = segment.name, .from = readable, .to = verdict.watermark,
                                          .reason = "the file was cut short"});

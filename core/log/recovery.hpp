@@ -39,7 +39,12 @@ class recovery {
     void set_aside();
     void recover_sealed(surveyed_segment& segment);
     void recover_last(surveyed_segment& segment);
-    position replay_range(const file& segment, const surveyed_segment& where, position from, position to,
+    struct range {
+        position from = 0;
+        position to = 0;
+        std::vector<stream_share> shares{};  // of the whole segment, if its footer tells
+    };
+    position replay_range(const file& segment, const surveyed_segment& where, const range& what,
                           extent_table& extents);
     void start_new();
     void rewrite(active_segment& active);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <system_error>
 
+#include "core/log/losses.hpp"
 #include "core/log/scan.hpp"
 #include "core/log/segment.hpp"
-#include "core/log/tail.hpp"
 
 namespace ferry::log {
 namespace {

@@ -38,38 +38,16 @@ std::uint64_t count_rewrites(const file& segment, const segment_header& header, 
 
 }  // namespace
 
-damage as_damage(const std::string& name, const scanned& found) {
-    damage result{.file = name, .from = found.from, .to = found.to};
-    if (found.header) {
-        result.stream = found.header->stream;
-        result.first_offset = found.header->first_offset;
-        result.count = found.header->count;
-        result.reason = "payload does not verify";
-    } else {
-        result.reason = found.zeros ? "zeros where records were" : "record header does not verify";
-    }
-    return result;
-}
-
-tail examine_tail(const file& segment, const std::string& name, const segment_header& header,
-                  position durable) {
+tail examine_tail(const file& segment, const segment_header& header, position durable) {
     const sweep swept = sweep_segment(segment, header, durable);
     tail verdict{.watermark = swept.watermark, .whole_end = std::max(swept.end, swept.watermark)};
     verdict.torn_end = verdict.whole_end;
-    for (scanned region : swept.bad) {
-        if (region.from < verdict.watermark) {
-            const position to = region.to;
-            region.to = std::min(region.to, verdict.watermark);
-            verdict.damages.push_back(as_damage(name, region));
-            // The watermark is where a record begins: what is bad above it was never promised.
-            if (to > verdict.watermark) verdict.whole_end = verdict.watermark;
-        } else {
-            verdict.whole_end = std::min(verdict.whole_end, region.from);
-        }
+    for (const scanned& region : swept.bad) {
+        // A region may begin below the watermark and end above: the watermark is where a record began, so
+        // the part below is damage and the part above is torn.
+        if (region.to > verdict.watermark)
+            verdict.whole_end = std::min(verdict.whole_end, std::max(region.from, verdict.watermark));
     }
-    if (swept.end < verdict.watermark)
-        verdict.damages.push_back({.file = name, .from = swept.end, .to = verdict.watermark,
-                                   .reason = "zeros where records were, or the file was cut short"});
     verdict.rewrite_bytes = count_rewrites(segment, header, verdict);
     return verdict;
 }

@@ -5,10 +5,8 @@
 // verify ends the log: nothing from there on was ever promised, whole or not.
 #pragma once
 
-#include <string>
-#include <vector>
+#include <cstdint>
 
-#include "core/log/log.hpp"
 #include "core/log/segment.hpp"
 #include "core/log/storage.hpp"
 
@@ -19,14 +17,9 @@ struct tail {
     position whole_end = 0;       ///< records at [watermark, whole_end) are whole, and perhaps not on disk
     position torn_end = 0;        ///< [whole_end, torn_end) is torn; equal when nothing is
     std::uint64_t rewrite_bytes = 0;  ///< of the records at [watermark, whole_end)
-    std::vector<damage> damages{};  ///< below the watermark
 };
 
 /// Looks at the records of a last segment; `durable` is what is known from elsewhere (a snapshot).
-tail examine_tail(const file& segment, const std::string& name, const segment_header& header, position durable);
-
-/// How `found`, which is no record, is reported.
-struct scanned;
-damage as_damage(const std::string& name, const scanned& found);
+tail examine_tail(const file& segment, const segment_header& header, position durable);
 
 }  // namespace ferry::log
