@@ -1,0 +1,142 @@
+#include "core/log/storage_posix.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include "core/log/error.hpp"
+#include "tests/support/fault_disk.hpp"
+#include "tests/support/log_session.hpp"
+
+using namespace ferry;
+using log::open_mode;
+using log::posix_storage;
+
+namespace {
+
+/// A directory of its own, gone at the end.
+class scratch_directory {
+  public:
+    scratch_directory() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "ferry-XXXXXX").string();
+        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+        path_ = pattern;
+    }
+    ~scratch_directory() { std::filesystem::remove_all(path_); }
+    scratch_directory(const scratch_directory&) = delete;
+    scratch_directory& operator=(const scratch_directory&) = delete;
+    std::string operator/(const char* name) const { return path_ + "/" + name; }
+
+  private:
+    std::string path_;
+};
+
+unsigned mode_of(const std::string& path) {
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    return status.st_mode & 0777U;
+}
+
+}  // namespace
+
+TEST_CASE("storage: the directory is made 0700 and its files 0600") {
+    const scratch_directory scratch;
+    posix_storage disk{scratch / "spool"};
+    disk.open("a", open_mode::create_new)->write(0, "x");
+    CHECK(mode_of(scratch / "spool") == 0700);
+    CHECK(mode_of(scratch / "spool/a") == 0600);
+    CHECK(mode_of(scratch / "spool/LOCK") == 0600);
+}
+
+TEST_CASE("storage: what is written is read, and a read past the end is short") {
+    const scratch_directory scratch;
+    posix_storage disk{scratch / "spool"};
+    const auto file = disk.open("a", open_mode::create_new);
+    file->allocate(4096);
+    CHECK(file->size() == 4096);
+    file->write(4090, "beyond the end");
+    file->sync();
+    std::string bytes(100, '\0');
+    CHECK(file->read(4090, bytes) == 14);
+    CHECK(bytes.substr(0, 14) == "beyond the end");
+    CHECK(file->read(9999, bytes) == 0);
+    file->truncate(10);
+    CHECK(disk.open("a", open_mode::read)->size() == 10);
+}
+
+TEST_CASE("storage: names are listed, renamed and removed, also in a sub-directory") {
+    const scratch_directory scratch;
+    posix_storage disk{scratch / "spool"};
+    disk.make_directory("quarantine");
+    disk.make_directory("quarantine");
+    disk.open("quarantine/b", open_mode::create_new);
+    disk.open("a", open_mode::create_new);
+    disk.rename("a", "c");
+    disk.sync_directory();
+    auto names = disk.list();
+    std::ranges::sort(names);
+    CHECK(names == std::vector<std::string>{"LOCK", "c", "quarantine"});
+    disk.remove("c");
+    CHECK_THROWS_AS(disk.open("c", open_mode::read), std::system_error);
+    CHECK_THROWS_AS(disk.open("LOCK", open_mode::create_new), std::system_error);
+    CHECK(disk.bytes_free() > 0);
+}
+
+TEST_CASE("storage: a failure names the file") {
+    const scratch_directory scratch;
+    posix_storage disk{scratch / "spool"};
+    CHECK_THROWS_WITH_AS(disk.open("nothing", open_mode::read), doctest::Contains("spool/nothing"), std::system_error);
+    CHECK_THROWS_WITH_AS(posix_storage{scratch / "no/such"}, doctest::Contains("no/such"), std::system_error);
+}
+
+TEST_CASE("storage: a second opener is told who holds the directory, and the lock goes with its holder") {
+    const scratch_directory scratch;
+    const std::string path = scratch / "spool";
+    CHECK_FALSE(log::directory_holder(path));
+    {
+        const posix_storage first{path};
+        CHECK(log::directory_holder(path) == ::getpid());
+        try {
+            const posix_storage second{path};
+            FAIL("two owners");
+        } catch (const log::directory_in_use& refused) {
+            CHECK(refused.pid == ::getpid());
+            CHECK(std::string{refused.what()}.find(path) != std::string::npos);
+        }
+        const posix_storage looker{path, posix_storage::purpose::look};
+        CHECK(log::directory_holder(path) == ::getpid());
+    }
+    CHECK_FALSE(log::directory_holder(path));
+    const posix_storage again{path};
+}
+
+TEST_CASE("storage: looking makes nothing") {
+    const scratch_directory scratch;
+    CHECK_THROWS_AS((posix_storage{scratch / "spool", posix_storage::purpose::look}), std::system_error);
+    CHECK_FALSE(std::filesystem::exists(scratch / "spool"));
+}
+
+TEST_CASE("storage: the log behaves on a real directory as it does on the fault disk") {
+    const scratch_directory scratch;
+    for (int round = 0; round < 3; ++round) {
+        posix_storage disk{scratch / "spool"};
+        test::log_session log{disk};
+        CHECK(log->opened().damages.empty());
+        const auto before = log.texts().size();
+        CHECK(before == static_cast<std::size_t>(round) * 80);
+        log.expect_next(before);
+        log.fill(80);
+        while (log->prepare_spare(8000)) {}
+        log->sync();
+        if (round == 1) log->save_snapshot("state");
+        const auto found = log.texts();
+        REQUIRE(found.size() == before + 80);
+        for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == test::log_session::numbered(i));
+        CHECK(log->space_now().used > 0);
+    }
+}
