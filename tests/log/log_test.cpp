@@ -1,13 +1,11 @@
-// The log from outside: appending, syncing, reading, snapshots, releasing, spares, space, failures, threads.
+// The log from outside: appending, syncing, reading, snapshots, releasing, spares, space, failures.
 #include "core/log/log.hpp"
 
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <thread>
 
 #include "core/log/inspection.hpp"
 #include "core/log/snapshot.hpp"
@@ -330,35 +328,6 @@ TEST_CASE("log: every call of the write path fails once, and after a power cut a
             for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == log_session::numbered(10 + i));
         }
     }
-}
-
-TEST_CASE("log: threads read while the writer appends, and each sees a growing, correct beginning") {
-    fault_disk disk;
-    log_session log{disk};
-    constexpr std::uint64_t messages = 2000;
-    std::atomic<std::uint64_t> wrong{0};
-    const auto follow = [&] {
-        std::uint64_t offset = 0;
-        while (offset < messages) {
-            const log::read_result part = log->read(1, offset, 2000);
-            wrong += part.damages.size();
-            for (const log::stored_record& r : part.records) {
-                if (r.payload != log_session::numbered(offset, 100)) ++wrong;
-                ++offset;
-            }
-        }
-    };
-    std::thread first{follow};
-    std::thread second{follow};
-    for (std::uint64_t i = 0; i < messages; ++i) {
-        log.put(log_session::numbered(i, 100));
-        if (i % 100 == 0) log->sync();
-        if (i % 700 == 0) log->save_snapshot("s");
-        if (i % 50 == 0) log->prepare_spare(4096);
-    }
-    first.join();
-    second.join();
-    CHECK(wrong == 0);
 }
 
 TEST_CASE("inspection: a sound log has its counts and nothing bad") {

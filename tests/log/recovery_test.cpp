@@ -519,6 +519,22 @@ TEST_CASE("log: case 20, a file cut short below the watermark is damage up to wh
     CHECK(log.texts().back() == "after");
 }
 
+TEST_CASE("log: what the older snapshot needs for replay stays while the newer one may prove bad") {
+    fault_disk disk;
+    {
+        log_session log{disk};
+        log.fill(30);
+        log->save_snapshot("thirty");
+        log.fill(60);
+        log->release(1, 90);
+        log->save_snapshot("ninety");
+    }
+    flip(disk, disk.names_with("snapshot-").back(), 70);
+    log_session log{disk};
+    CHECK(log->opened().snapshot == "thirty");
+    CHECK(log.replayed.size() == 60);
+}
+
 TEST_CASE("log: a segment whose removal was undone is let go again") {
     fault_disk disk;
     std::string bytes;
