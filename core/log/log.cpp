@@ -56,7 +56,7 @@ struct segmented_log::parts {
     parts(storage& where, const log_options& how)
         : directory(where), options(how), spares(where, how.segment_bytes, how.spares_max), cache(where) {}
 
-    void open(const std::function<void(const stored_record&)>& replay);
+    void open(const recovery::replay_function& replay, const recovery::restore_function& restore);
     template <typename step>
     auto writing(const char* what, step&& take_it);
     void add(const record& next, position& at);
@@ -72,8 +72,9 @@ struct segmented_log::parts {
     std::uint64_t file_bytes() const;
 };
 
-void segmented_log::parts::open(const std::function<void(const stored_record&)>& replay) {
-    recovered opened = recovery{directory, spares, options.random, replay}.run();
+void segmented_log::parts::open(const recovery::replay_function& replay,
+                                const recovery::restore_function& restore) {
+    recovered opened = recovery{directory, spares, options.random, replay, restore}.run();
     found = std::move(opened.found);
     sealed = std::move(opened.sealed);
     active = std::move(opened.active);
@@ -157,9 +158,10 @@ void segmented_log::parts::sync() {
 }
 
 segmented_log::segmented_log(storage& directory, log_options options,
-                             const std::function<void(const stored_record&)>& replay)
+                             const std::function<void(const stored_record&)>& replay,
+                             const std::function<void(std::string_view snapshot)>& restore)
     : parts_(std::make_unique<parts>(directory, checked(options))) {
-    parts_->open(replay);
+    parts_->open(replay, restore);
 }
 
 segmented_log::~segmented_log() = default;

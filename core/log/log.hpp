@@ -16,6 +16,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/log/record.hpp"
@@ -46,7 +47,7 @@ struct damage {
 struct opening {
     std::uint64_t owner_epoch = 0;         ///< how often this log was opened; the incarnation of its owner
     std::uint64_t spool_id = 0;            ///< random, fixed when the directory was made
-    std::string snapshot;                  ///< the newest valid snapshot's bytes; empty: none
+    std::string snapshot;                  ///< the newest valid snapshot's bytes, unless `restore` took them
     std::vector<damage> damages;           ///< found between the snapshot and the end
     std::uint64_t records_rewritten = 0;   ///< whole ones above the watermark, written again and synced
     std::vector<std::string> notes;        ///< what else a person should know (leftovers removed, ...)
@@ -72,8 +73,12 @@ class segmented_log {
     /// it through `replay`, cuts a torn tail, rewrites whole records above the watermark into a new segment,
     /// syncs, and returns. Nothing is served before. `storage` outlives the log.
     /// Throws std::system_error, or format_error (error.hpp) for a directory that holds something else.
+    ///
+    /// `restore`, if given, is called with the snapshot's bytes before the first record (not at all when there
+    /// is none), and the log keeps no copy of them; without it they stand in `opened().snapshot`.
     segmented_log(storage& directory, log_options options,
-                  const std::function<void(const stored_record&)>& replay);
+                  const std::function<void(const stored_record&)>& replay,
+                  const std::function<void(std::string_view snapshot)>& restore = {});
     ~segmented_log();
     segmented_log(const segmented_log&) = delete;
     segmented_log& operator=(const segmented_log&) = delete;

@@ -35,8 +35,8 @@ std::uint64_t nonce_from(std::uint64_t random, std::uint64_t spool_id, std::uint
 }
 
 recovery::recovery(storage& directory, spare_pool& spares, std::uint64_t random,
-                   const replay_function& replay)
-    : directory_(directory), spares_(spares), random_(random), replay_(replay) {}
+                   const replay_function& replay, const restore_function& restore)
+    : directory_(directory), spares_(spares), random_(random), replay_(replay), restore_(restore) {}
 
 recovered recovery::run() {
     seen_ = survey_directory(directory_);
@@ -46,8 +46,8 @@ recovered recovery::run() {
     found.damages = seen_.damages;
     found.notes = seen_.notes;
     for (const std::string& name : seen_.strangers) found.notes.push_back(name + " is not the log's: left alone");
-    if (seen_.newest) found.snapshot = std::move(seen_.newest->state);
     result_.snapshots = seen_.snapshots;
+    restore_snapshot();
     tidy();
     set_aside();
     for (surveyed_segment& segment : seen_.segments) {
@@ -58,6 +58,16 @@ recovered recovery::run() {
     replay_rewritten();
     seal_last();
     return std::move(result_);
+}
+
+void recovery::restore_snapshot() {
+    if (!seen_.newest) return;
+    // A state can be tens of megabytes: it is handed over and not kept.
+    std::string state = std::move(seen_.newest->state);
+    if (restore_)
+        restore_(state);
+    else
+        result_.found.snapshot = std::move(state);
 }
 
 // Whether the segment that was being written is one of those that cannot be read: then all others are sealed.

@@ -8,6 +8,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "core/log/active_segment.hpp"
@@ -30,11 +33,15 @@ class recovery {
   public:
     using replay_function = std::function<void(const stored_record&)>;
 
-    recovery(storage& directory, spare_pool& spares, std::uint64_t random, const replay_function& replay);
+    using restore_function = std::function<void(std::string_view snapshot)>;
+
+    recovery(storage& directory, spare_pool& spares, std::uint64_t random, const replay_function& replay,
+             const restore_function& restore);
 
     recovered run();
 
   private:
+    void restore_snapshot();
     void tidy();
     void set_aside();
     void recover_sealed(surveyed_segment& segment);
@@ -57,6 +64,7 @@ class recovery {
     spare_pool& spares_;
     const std::uint64_t random_;
     const replay_function& replay_;
+    const restore_function& restore_;
     survey seen_;
     recovered result_;
 

@@ -165,6 +165,22 @@ TEST_CASE("log: a snapshot syncs the log first, so that it never knows more than
     CHECK(log.texts() == texts{"one"});
 }
 
+TEST_CASE("log: a snapshot is restored before the first record is replayed, and no copy is kept") {
+    fault_disk disk;
+    {
+        log_session log{disk};
+        log.keep("one");
+        log->save_snapshot("state");
+        log.keep("two");
+    }
+    texts order;
+    const log::segmented_log log{disk, {.segment_bytes = log_session::segment_bytes},
+                                 [&](const log::stored_record& r) { order.emplace_back(r.payload); },
+                                 [&](std::string_view state) { order.emplace_back(state); }};
+    CHECK(order == texts{"state", "two"});
+    CHECK(log.opened().snapshot.empty());
+}
+
 TEST_CASE("log: two snapshots are kept") {
     fault_disk disk;
     log_session log{disk};
