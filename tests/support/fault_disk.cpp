@@ -27,9 +27,9 @@ std::string sector_of(const std::string& bytes, std::uint64_t sector) {
 }  // namespace
 
 struct fault_disk::inode {
-    std::string cache;             // what readers see
-    std::string disk;              // what a power cut surely leaves
-    std::set<std::uint64_t> dirty; // sectors of the cache that may differ from the disk
+    std::string cache;              // what readers see
+    std::string disk;               // what a power cut surely leaves
+    std::set<std::uint64_t> dirty;  // sectors of the cache that may differ from the disk
 
     void touch(std::uint64_t from, std::uint64_t to) {
         for (std::uint64_t s = from / sector_bytes; s * sector_bytes < to; ++s) dirty.insert(dirty.end(), s);
@@ -47,7 +47,8 @@ struct fault_disk::inode {
 
     // How much of a file's unsynced bytes survives differs from file to file.
     void cut(std::mt19937_64& random, bool lose_all) {
-        const std::uint64_t mode = lose_all ? 0 : random() % 4;  // 0 none, 1 all, 2 each by chance, 3 up to a point
+        const std::uint64_t mode =
+            lose_all ? 0 : random() % 4;  // 0 none, 1 all, 2 each by chance, 3 up to a point
         const std::uint64_t point = dirty.empty() ? 0 : random() % (*dirty.rbegin() + 1);
         const auto kept = [&](std::uint64_t sector) {
             if (mode == 2) return random() % 2 == 0;
@@ -78,7 +79,10 @@ struct fault_disk::entry_change {
 class fault_disk::handle final : public log::file {
   public:
     handle(fault_disk& disk, std::shared_ptr<inode> what, std::string name, bool writable)
-        : disk_(disk), what_(std::move(what)), name_(std::move(name)), writable_(writable),
+        : disk_(disk),
+          what_(std::move(what)),
+          name_(std::move(name)),
+          writable_(writable),
           generation_(disk.generation_) {}
 
     std::size_t read(std::uint64_t offset, std::span<char> into) const override {
@@ -132,7 +136,8 @@ class fault_disk::handle final : public log::file {
 
   private:
     void check_alive() const {
-        if (generation_ != disk_.generation_) fail(EBADF, name_ + " was open when the machine or process ended");
+        if (generation_ != disk_.generation_)
+            fail(EBADF, name_ + " was open when the machine or process ended");
     }
     void check_writable() const {
         check_alive();

@@ -31,8 +31,12 @@ class log_session {
 
     /// Appends `text` as the next message of `stream`.
     log::position put(std::string_view text, std::uint32_t stream = 1) {
-        const log::record one{.type = log::record_type::messages, .stream = stream,
-                              .first_offset = next_[stream]++, .count = 1, .wall_ns = ++wall_, .body = text};
+        const log::record one{.type = log::record_type::messages,
+                              .stream = stream,
+                              .first_offset = next_[stream]++,
+                              .count = 1,
+                              .wall_ns = ++wall_,
+                              .body = text};
         log::position at = 0;
         log_->append({&one, 1}, {&at, 1});
         return at;
@@ -85,8 +89,8 @@ class log_session {
     std::uint64_t next(std::uint32_t stream = 1) { return next_[stream]; }
     void expect_next(std::uint64_t offset, std::uint32_t stream = 1) { next_[stream] = offset; }
 
-    std::vector<std::string> replayed;     ///< payloads of all records, marks as empty texts
-    std::vector<log::damage> damages;      ///< met by texts()
+    std::vector<std::string> replayed;  ///< payloads of all records, marks as empty texts
+    std::vector<log::damage> damages;   ///< met by texts()
 
     std::size_t bad_at_open() const {
         const auto& found = log_->opened().damages;
