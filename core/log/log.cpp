@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "core/log/active_segment.hpp"
+#include "core/log/append_run.hpp"
 #include "core/log/recovery.hpp"
 #include "core/log/seal.hpp"
 #include "core/log/segment_cache.hpp"
@@ -19,7 +20,6 @@ namespace ferry::log {
 namespace {
 
 constexpr std::uint64_t segment_bytes_min = 4096;
-constexpr std::size_t buffer_bytes_kept = 1 << 20;
 constexpr std::size_t extents_per_look = 16;
 constexpr const char* snapshot_part_name = "snapshot.part";
 constexpr std::uint64_t snapshot_reserve_min = snapshot_chunk_bytes;
@@ -50,8 +50,7 @@ struct segmented_log::parts {
     std::uint64_t snapshot_bytes = 0;
     std::unordered_map<std::uint32_t, std::uint64_t> released;
     std::string broken;
-    std::string buffer;
-    std::vector<record_header> pending;  // of the records in the buffer
+    append_run run;
 
     parts(storage& where, const log_options& how)
         : directory(where), options(how), spares(where, how.segment_bytes, how.spares_max), cache(where) {}
@@ -102,22 +101,20 @@ auto segmented_log::parts::writing(const char* what, step&& take_it) {
 
 void segmented_log::parts::add(const record& next, position& at) {
     const std::uint64_t bytes = record_bytes(next.head.size() + next.body.size());
-    if (!active.fits(bytes, buffer.size(), pending.size())) {
+    if (!active.fits(bytes, run.bytes(), run.headers().size())) {
         flush();
         if (!active.fits(bytes, 0, 0)) roll_over(bytes);
     }
-    at = active.end + buffer.size();
-    encode_record(next, durable, active.header.nonce, at, buffer);
-    pending.push_back({next.type, next.flags, next.stream, next.first_offset, next.count, next.wall_ns, 0,
-                       static_cast<std::uint32_t>(next.head.size() + next.body.size())});
+    at = active.end + run.bytes();
+    run.add(next, durable, active.header.nonce, at);
 }
 
 void segmented_log::parts::flush() {
-    if (pending.empty()) return;
-    active.opened->write(active.end - active.header.base, buffer);
+    if (run.empty()) return;
+    run.write(*active.opened, active.end - active.header.base);
     {
         const std::lock_guard lock{table_mutex};
-        for (const record_header& header : pending) {
+        for (const record_header& header : run.headers()) {
             const position to = active.end + record_bytes(header.length);
             active.extents.add(header, active.end, to);
             active.wall_ns = std::max(active.wall_ns, header.wall_ns);
@@ -125,9 +122,7 @@ void segmented_log::parts::flush() {
         }
     }
     end = active.end;
-    pending.clear();
-    buffer.clear();
-    if (buffer.capacity() > buffer_bytes_kept) buffer = {};
+    run.clear();
 }
 
 void segmented_log::parts::roll_over(std::uint64_t bytes) {

@@ -38,25 +38,26 @@ std::uint32_t header_crc(const char* header, std::uint64_t nonce, position at) {
 
 }  // namespace
 
+void encode_header(const record& what, position durable, std::uint64_t nonce, position at, char* to) {
+    put_at(to + payload_crc_at, crc32c(what.body, crc32c(what.head, seed_of(nonce))));
+    put_at(to + length_at, static_cast<std::uint32_t>(what.head.size() + what.body.size()));
+    put_at(to + type_at, static_cast<std::uint8_t>(what.type));
+    put_at(to + flags_at, what.flags);
+    put_at(to + zero_at, std::uint16_t{0});
+    put_at(to + stream_at, what.stream);
+    put_at(to + count_at, what.count);
+    put_at(to + first_offset_at, what.first_offset);
+    put_at(to + wall_at, what.wall_ns);
+    put_at(to + durable_at, durable);
+    put_at(to + header_crc_at, header_crc(to, nonce, at));
+}
+
 void encode_record(const record& what, position durable, std::uint64_t nonce, position at, std::string& to) {
-    const std::size_t start = to.size();
+    std::array<char, record_header_bytes> header;
+    encode_header(what, durable, nonce, at, header.data());
     const std::size_t length = what.head.size() + what.body.size();
-    to.append(record_header_bytes, '\0');
-    to.append(what.head).append(what.body);
-    const std::uint32_t payload_crc =
-        crc32c({to.data() + start + record_header_bytes, length}, seed_of(nonce));
+    to.append(header.data(), header.size()).append(what.head).append(what.body);
     to.append(padded(length) - length, '\0');
-    char* header = to.data() + start;
-    put_at(header + payload_crc_at, payload_crc);
-    put_at(header + length_at, static_cast<std::uint32_t>(length));
-    put_at(header + type_at, static_cast<std::uint8_t>(what.type));
-    put_at(header + flags_at, what.flags);
-    put_at(header + stream_at, what.stream);
-    put_at(header + count_at, what.count);
-    put_at(header + first_offset_at, what.first_offset);
-    put_at(header + wall_at, what.wall_ns);
-    put_at(header + durable_at, durable);
-    put_at(header + header_crc_at, header_crc(header, nonce, at));
 }
 
 std::optional<record_header> decode_header(const char* bytes, std::uint64_t nonce, position at) {

@@ -76,9 +76,12 @@ constexpr std::uint64_t record_bytes(std::uint64_t length) {
     return record_header_bytes + padded(length);
 }
 
-/// Appends the record to `to` as it stands on disk at `at` in a segment with this `nonce`. The header's
+/// Writes the 48 bytes of the header that `what` has at `at` in a segment with this `nonce`. The header's
 /// checksum starts from nonce and position, so neither a recycled segment, nor a payload that holds a copy
 /// of a record, nor a record found in another place can pass for one written here.
+void encode_header(const record& what, position durable, std::uint64_t nonce, position at, char* to);
+
+/// Appends the record to `to` as it stands on disk: header, payload, padding.
 void encode_record(const record& what, position durable, std::uint64_t nonce, position at, std::string& to);
 
 /// The header that stands in these 48 bytes, when its checksum holds and its type is not zero.

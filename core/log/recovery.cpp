@@ -143,11 +143,6 @@ void recovery::recover_sealed(surveyed_segment& segment) {
     extent_table extents;
     const position to = segment.end != 0 ? segment.end : header.base + segment.file_bytes;
     const position scanned_to = replay_range(*opened, segment, {from, to, entry.shares}, extents);
-    if (seal && segment.sealed_late && &segment + 1 == &seen_.segments.back()) {
-        // The last opening sealed it. If its sync failed, the page cache shows a footer that the disk lacks.
-        directory_.sync_directory();
-        seal_segment(*opened, header, entry.end, *seal, {wall_ns_, entry.end});
-    }
     if (!seal) {
         if (segment.end == 0) entry.end = scanned_to;
         if (scanned_to < segment.end)

@@ -25,8 +25,9 @@ class file {
     /// Reads up to `into.size()` bytes at `offset`; fewer only at the end of the file.
     virtual std::size_t read(std::uint64_t offset, std::span<char> into) const = 0;
 
-    /// Writes all of `bytes` at `offset`, or throws (a part may have been written).
-    virtual void write(std::uint64_t offset, std::string_view bytes) = 0;
+    /// Writes all `pieces` one behind the other from `offset`, or throws (a part may have been written).
+    virtual void write(std::uint64_t offset, std::span<const std::string_view> pieces) = 0;
+    void write(std::uint64_t offset, std::string_view bytes) { write(offset, {&bytes, 1}); }
 
     /// fdatasync: when it returns, all that was written is on disk. After a failure the written data is
     /// in an unknown state, and calling again proves nothing: the log never does.

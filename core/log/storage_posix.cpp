@@ -4,8 +4,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +23,7 @@ namespace {
 constexpr const char* lock_name = "LOCK";
 constexpr mode_t file_mode = 0600;
 constexpr mode_t directory_mode = 0700;
+constexpr std::size_t pieces_max = 64;  // of one system call
 
 [[noreturn]] void fail(const std::string& what, int error = errno) {
     throw std::system_error(error, std::generic_category(), what);
@@ -52,15 +56,28 @@ class posix_file final : public file {
         return done;
     }
 
-    void write(std::uint64_t offset, std::string_view bytes) override {
-        while (!bytes.empty()) {
+    using file::write;
+    void write(std::uint64_t offset, std::span<const std::string_view> pieces) override {
+        std::array<iovec, pieces_max> vector{};
+        std::size_t skip = 0;  // bytes of the first piece that an earlier, short write took
+        while (!pieces.empty()) {
+            const std::size_t count = std::min(pieces.size(), pieces_max);
+            for (std::size_t i = 0; i < count; ++i) {
+                const std::string_view left = pieces[i].substr(i == 0 ? skip : 0);
+                vector[i] = {const_cast<char*>(left.data()), left.size()};
+            }
             const ssize_t put = retried([&] {
-                return ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+                return ::pwritev(descriptor_.get(), vector.data(), static_cast<int>(count),
+                                 static_cast<off_t>(offset));
             });
             if (put < 0) fail("write " + path_);
             if (put == 0) fail("write " + path_, ENOSPC);
             offset += static_cast<std::uint64_t>(put);
-            bytes.remove_prefix(static_cast<std::size_t>(put));
+            skip += static_cast<std::size_t>(put);
+            while (!pieces.empty() && skip >= pieces.front().size()) {
+                skip -= pieces.front().size();
+                pieces = pieces.subspan(1);
+            }
         }
     }
 

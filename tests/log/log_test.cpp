@@ -54,6 +54,30 @@ TEST_CASE("log: head and body are one payload") {
     CHECK(log.texts() == texts{"hello"});
 }
 
+TEST_CASE("log: large and small bodies of one append come back in their order") {
+    fault_disk disk;
+    std::vector<std::string> bodies;
+    for (std::size_t i = 0; i < 40; ++i)
+        bodies.push_back(log_session::numbered(i, i % 3 == 0 ? 20001 + i : 10 + i));
+    {
+        log_session log{disk, 1 << 20};
+        std::vector<log::record> records;
+        for (std::size_t i = 0; i < bodies.size(); ++i)
+            records.push_back({.type = log::record_type::messages, .stream = 1, .first_offset = i, .count = 1,
+                               .head = std::string_view{bodies[i]}.substr(0, i % 4),
+                               .body = std::string_view{bodies[i]}.substr(i % 4)});
+        std::vector<log::position> positions(records.size());
+        const std::uint64_t before = disk.calls();
+        log->append(records, positions);
+        CHECK(disk.calls() == before + 1);
+        CHECK(log.texts() == bodies);
+    }
+    disk.kill();
+    log_session log{disk, 1 << 20};
+    CHECK(log.replayed == bodies);
+    CHECK(log.texts() == bodies);
+}
+
 TEST_CASE("log: what is appended can be read before it is synced") {
     fault_disk disk;
     log_session log{disk};

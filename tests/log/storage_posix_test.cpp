@@ -70,6 +70,21 @@ TEST_CASE("storage: what is written is read, and a read past the end is short") 
     CHECK(disk.open("a", open_mode::read)->size() == 10);
 }
 
+TEST_CASE("storage: many pieces are written one behind the other, empty ones too") {
+    const scratch_directory scratch;
+    posix_storage disk{scratch / "spool"};
+    const auto file = disk.open("a", open_mode::create_new);
+    std::string whole;
+    std::vector<std::string> parts;
+    for (int i = 0; i < 300; ++i) parts.push_back(std::string(static_cast<std::size_t>(i % 7), static_cast<char>('a' + i % 26)));
+    for (const std::string& part : parts) whole += part;
+    const std::vector<std::string_view> pieces{parts.begin(), parts.end()};
+    file->write(100, pieces);
+    std::string back(whole.size() + 10, '\0');
+    CHECK(file->read(100, back) == whole.size());
+    CHECK(back.substr(0, whole.size()) == whole);
+}
+
 TEST_CASE("storage: names are listed, renamed and removed, also in a sub-directory") {
     const scratch_directory scratch;
     posix_storage disk{scratch / "spool"};

@@ -92,12 +92,15 @@ class fault_disk::handle final : public log::file {
         return what_->cache.copy(into.data(), into.size(), offset);
     }
 
-    void write(std::uint64_t offset, std::string_view bytes) override {
+    using file::write;
+    void write(std::uint64_t offset, std::span<const std::string_view> pieces) override {
+        std::string bytes;
+        for (const std::string_view piece : pieces) bytes.append(piece);
         const std::lock_guard lock{disk_.mutex_};
         check_writable();
         if (disk_.fails_now()) {
             if (disk_.fail_kind_ == fault::short_write)
-                put(offset, bytes.substr(0, disk_.random_() % (bytes.size() + 1)));
+                put(offset, std::string_view{bytes}.substr(0, disk_.random_() % (bytes.size() + 1)));
             refuse("write");
         }
         put(offset, bytes);
