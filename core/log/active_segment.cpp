@@ -13,8 +13,11 @@ std::uint64_t segment_bytes_for(std::uint64_t bytes) {
 
 active_segment start_segment(storage& directory, blank_segment blank, const segment_header& header,
                              const std::function<void(active_segment&)>& fill) {
-    active_segment started{.opened = std::move(blank.opened), .header = header, .extents = {},
-                           .file_bytes = blank.bytes, .end = header.records_from()};
+    active_segment started{.opened = std::move(blank.opened),
+                           .header = header,
+                           .extents = {},
+                           .file_bytes = blank.bytes,
+                           .end = header.records_from()};
     started.opened->write(0, encode_segment_header(header));
     started.opened->sync();
     if (fill) {

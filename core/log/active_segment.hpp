@@ -21,8 +21,8 @@ struct active_segment {
     segment_header header;
     extent_table extents;
     std::uint64_t file_bytes = 0;
-    position end = 0;              ///< where the next record goes
-    std::uint64_t wall_ns = 0;     ///< of the last record
+    position end = 0;           ///< where the next record goes
+    std::uint64_t wall_ns = 0;  ///< of the last record
 
     /// Whether a record of `bytes` fits with room for the footer that would follow `pending` others.
     bool fits(std::uint64_t bytes, std::uint64_t pending_bytes, std::size_t pending) const;

@@ -1,4 +1,5 @@
-// Numbers as little-endian bytes, whatever the machine: the only place where the log turns one into the other.
+// Numbers as little-endian bytes, whatever the machine: the only place where the log turns one into the
+// other.
 #pragma once
 
 #include <concepts>

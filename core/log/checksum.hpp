@@ -1,6 +1,7 @@
 // CRC32C (Castagnoli), the checksum of records, batches and snapshots.
 //
-// A checksum finds accidents of disk and network; it authenticates nothing. Check value: "123456789" -> e3069283.
+// A checksum finds accidents of disk and network; it authenticates nothing. Check value: "123456789" ->
+// e3069283.
 #pragma once
 
 #include <cstdint>

@@ -79,15 +79,21 @@ std::span<const extent> extents_above(std::span<const extent> by_stream, std::ui
                                       std::uint64_t offset) {
     const auto stream_of = [](const extent& e) { return e.stream; };
     const auto mine = std::ranges::equal_range(by_stream, stream, {}, stream_of);
-    const auto first = std::ranges::upper_bound(mine, offset, {}, [](const extent& e) { return e.end_offset; });
+    const auto first =
+        std::ranges::upper_bound(mine, offset, {}, [](const extent& e) { return e.end_offset; });
     return {first, mine.end()};
 }
 
 void extent_table::add(const record_header& header, position from, position to) {
     if (header.stream == 0 || header.count == 0 || header.type == record_type::footer) return;
-    extent next{.stream = header.stream, .records = 1, .first_offset = header.first_offset,
-                .end_offset = header.first_offset + header.count, .from = from, .to = to,
-                .messages = header.count, .bytes = to - from};
+    extent next{.stream = header.stream,
+                .records = 1,
+                .first_offset = header.first_offset,
+                .end_offset = header.first_offset + header.count,
+                .from = from,
+                .to = to,
+                .messages = header.count,
+                .bytes = to - from};
     std::vector<extent>& extents = by_stream_[header.stream];
     if (!extents.empty() && extents.back().to - extents.back().from < span_ &&
         from - extents.back().from < span_) {

@@ -25,9 +25,9 @@ struct extent {
     std::uint64_t first_offset = 0;
     std::uint64_t end_offset = 0;  ///< after the last message; offsets between may be missing
     position from = 0;
-    position to = 0;               ///< after the last record; records of other streams may stand between
+    position to = 0;  ///< after the last record; records of other streams may stand between
     std::uint64_t messages = 0;
-    std::uint64_t bytes = 0;       ///< of this stream's records
+    std::uint64_t bytes = 0;  ///< of this stream's records
 
     bool operator==(const extent&) const = default;
 };

@@ -84,7 +84,8 @@ class inspector {
         if (!seal && unsealed)
             result_.notes.push_back(segment.name + " has no footer: an opening did not come to sealing it");
         else if (!seal)
-            result_.damages.push_back({.file = segment.name, .from = segment.end,
+            result_.damages.push_back({.file = segment.name,
+                                       .from = segment.end,
                                        .to = header.base + segment.file_bytes,
                                        .reason = "footer does not verify"});
         walk(opened, segment, segment.end != 0 ? segment.end : header.base + segment.file_bytes,
@@ -96,8 +97,10 @@ class inspector {
         const tail verdict = examine_tail(opened, segment.header, known);
         walk(opened, segment, verdict.whole_end, {});
         if (verdict.torn_end > verdict.whole_end)
-            result_.damages.push_back({.file = segment.name, .from = verdict.whole_end,
-                                       .to = verdict.torn_end, .torn_tail = true,
+            result_.damages.push_back({.file = segment.name,
+                                       .from = verdict.whole_end,
+                                       .to = verdict.torn_end,
+                                       .torn_tail = true,
                                        .reason = "torn tail: never confirmed as synced"});
     }
 

@@ -22,12 +22,12 @@ namespace ferry::log {
 
 struct inspection {
     std::uint64_t segments = 0;
-    std::uint64_t snapshots = 0;       ///< that verify
-    std::uint64_t records = 0;         ///< that verify, footers aside
-    std::uint64_t messages = 0;        ///< in those of them that store messages
-    std::string snapshot;              ///< the owner's state in the newest valid one
+    std::uint64_t snapshots = 0;  ///< that verify
+    std::uint64_t records = 0;    ///< that verify, footers aside
+    std::uint64_t messages = 0;   ///< in those of them that store messages
+    std::string snapshot;         ///< the owner's state in the newest valid one
     position snapshot_at = 0;
-    std::vector<damage> damages;       ///< a torn tail is among them, and is not bad
+    std::vector<damage> damages;  ///< a torn tail is among them, and is not bad
     std::vector<std::string> notes;
 
     /// Places below the watermark that do not verify: what was promised and is damaged.

@@ -292,9 +292,12 @@ void segmented_log::parts::save_snapshot(std::string_view state) {
     std::erase(snapshots, at);
     const std::vector<position> leaving = releasable();
     const std::string name = snapshot_name(at);
-    const snapshot what{.spool_id = found.spool_id, .owner_epoch = found.owner_epoch,
-                        .nonce = nonce_from(options.random, found.spool_id, found.owner_epoch, ~at), .at = at,
-                        .state = {}, .segments = list_segments(leaving)};
+    const snapshot what{.spool_id = found.spool_id,
+                        .owner_epoch = found.owner_epoch,
+                        .nonce = nonce_from(options.random, found.spool_id, found.owner_epoch, ~at),
+                        .at = at,
+                        .state = {},
+                        .segments = list_segments(leaving)};
     write_snapshot(directory, snapshot_part_name, what, state);
     directory.rename(snapshot_part_name, name);
     directory.sync_directory();

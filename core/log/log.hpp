@@ -33,24 +33,24 @@ struct log_options {
 /// Bytes that should have been records and are not. They are copied to quarantine/ when found at open; a
 /// snapshot or segment of which nothing can be read is moved there whole.
 struct damage {
-    std::string file;         ///< name of the segment
-    position from = 0;        ///< first bad byte
-    position to = 0;          ///< first good byte after it
-    bool torn_tail = false;   ///< above the watermark: nothing that was promised
-    std::uint32_t stream = 0; ///< when the header survived, what is lost: stream and offsets; 0 = not known
+    std::string file;          ///< name of the segment
+    position from = 0;         ///< first bad byte
+    position to = 0;           ///< first good byte after it
+    bool torn_tail = false;    ///< above the watermark: nothing that was promised
+    std::uint32_t stream = 0;  ///< when the header survived, what is lost: stream and offsets; 0 = not known
     std::uint64_t first_offset = 0;
     std::uint32_t count = 0;
-    std::string reason{};     ///< in words, for people
+    std::string reason{};  ///< in words, for people
 };
 
 /// What `open` found, apart from the records it replayed.
 struct opening {
-    std::uint64_t owner_epoch = 0;         ///< how often this log was opened; the incarnation of its owner
-    std::uint64_t spool_id = 0;            ///< random, fixed when the directory was made
-    std::string snapshot;                  ///< the newest valid snapshot's bytes, unless `restore` took them
-    std::vector<damage> damages;           ///< found between the snapshot and the end
-    std::uint64_t records_rewritten = 0;   ///< whole ones above the watermark, written again and synced
-    std::vector<std::string> notes;        ///< what else a person should know (leftovers removed, ...)
+    std::uint64_t owner_epoch = 0;        ///< how often this log was opened; the incarnation of its owner
+    std::uint64_t spool_id = 0;           ///< random, fixed when the directory was made
+    std::string snapshot;                 ///< the newest valid snapshot's bytes, unless `restore` took them
+    std::vector<damage> damages;          ///< found between the snapshot and the end
+    std::uint64_t records_rewritten = 0;  ///< whole ones above the watermark, written again and synced
+    std::vector<std::string> notes;       ///< what else a person should know (leftovers removed, ...)
 };
 
 /// Verified records of one stream, in offset order, with the bytes that hold them.
@@ -63,8 +63,8 @@ struct read_result {
 
 /// Bytes for the `space` event.
 struct space {
-    std::uint64_t used = 0;     ///< bytes of files in the directory
-    std::uint64_t left = 0;     ///< bytes that can still be appended, the reserve aside
+    std::uint64_t used = 0;  ///< bytes of files in the directory
+    std::uint64_t left = 0;  ///< bytes that can still be appended, the reserve aside
 };
 
 class segmented_log {
@@ -74,8 +74,8 @@ class segmented_log {
     /// syncs, and returns. Nothing is served before. `storage` outlives the log.
     /// Throws std::system_error, or format_error (error.hpp) for a directory that holds something else.
     ///
-    /// `restore`, if given, is called with the snapshot's bytes before the first record (not at all when there
-    /// is none), and the log keeps no copy of them; without it they stand in `opened().snapshot`.
+    /// `restore`, if given, is called with the snapshot's bytes before the first record (not at all when
+    /// there is none), and the log keeps no copy of them; without it they stand in `opened().snapshot`.
     segmented_log(storage& directory, log_options options,
                   const std::function<void(const stored_record&)>& replay,
                   const std::function<void(std::string_view snapshot)>& restore = {});

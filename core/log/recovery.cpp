@@ -45,7 +45,8 @@ recovered recovery::run() {
     found.owner_epoch = seen_.owner_epoch + 1;
     found.damages = seen_.damages;
     found.notes = seen_.notes;
-    for (const std::string& name : seen_.strangers) found.notes.push_back(name + " is not the log's: left alone");
+    for (const std::string& name : seen_.strangers)
+        found.notes.push_back(name + " is not the log's: left alone");
     result_.snapshots = seen_.snapshots;
     restore_snapshot();
     tidy();
@@ -73,8 +74,8 @@ void recovery::restore_snapshot() {
 // Whether the segment that was being written is one of those that cannot be read: then all others are sealed.
 bool recovery::last_is_sealed() const {
     const position last = seen_.segments.back().header.base;
-    return std::ranges::any_of(seen_.bad_segments,
-                               [&](const std::string& name) { return segment_base(name).value_or(0) > last; });
+    return std::ranges::any_of(
+        seen_.bad_segments, [&](const std::string& name) { return segment_base(name).value_or(0) > last; });
 }
 
 void recovery::tidy() {
@@ -146,15 +147,20 @@ void recovery::recover_sealed(surveyed_segment& segment) {
     if (!seal) {
         if (segment.end == 0) entry.end = scanned_to;
         if (scanned_to < segment.end)
-            report(*opened, header.base, {.file = segment.name, .from = scanned_to, .to = segment.end,
-                                          .reason = "the file was cut short"});
+            report(*opened, header.base,
+                   {.file = segment.name,
+                    .from = scanned_to,
+                    .to = segment.end,
+                    .reason = "the file was cut short"});
         if (!segment.sealed_late)
-            report(*opened, header.base, {.file = segment.name, .from = entry.end,
-                                          .to = header.base + segment.file_bytes,
-                                          .reason = "footer does not verify"});
+            report(*opened, header.base,
+                   {.file = segment.name,
+                    .from = entry.end,
+                    .to = header.base + segment.file_bytes,
+                    .reason = "footer does not verify"});
         directory_.sync_directory();
-        segment.file_bytes = seal_segment(*opened, header, entry.end, {extents.all(), {}},
-                                          {wall_ns_, entry.end});
+        segment.file_bytes =
+            seal_segment(*opened, header, entry.end, {extents.all(), {}}, {wall_ns_, entry.end});
         entry.shares = shares_of(extents.all());
     }
     result_.sealed.add(std::move(entry), segment.file_bytes);
@@ -173,11 +179,16 @@ void recovery::recover_last(surveyed_segment& segment) {
     const position readable = std::min(verdict.watermark, segment.header.base + segment.file_bytes);
     replay_range(*last_->opened, last_->segment, {segment.header.records_from(), readable}, last_->extents);
     if (readable < verdict.watermark)
-        result_.found.damages.push_back({.file = segment.name, .from = readable, .to = verdict.watermark,
+        result_.found.damages.push_back({.file = segment.name,
+                                         .from = readable,
+                                         .to = verdict.watermark,
                                          .reason = "the file was cut short"});
     if (verdict.torn_end > verdict.whole_end)
         report(*last_->opened, segment.header.base,
-               {.file = segment.name, .from = verdict.whole_end, .to = verdict.torn_end, .torn_tail = true,
+               {.file = segment.name,
+                .from = verdict.whole_end,
+                .to = verdict.torn_end,
+                .torn_tail = true,
                 .reason = "torn tail: never confirmed as synced"});
 }
 
@@ -222,8 +233,14 @@ void recovery::rewrite(active_segment& active) {
         if (!found->record || found->header->type == record_type::footer) continue;
         const record_header& old = *found->header;
         const position at = active.end + buffer.size();
-        encode_record({old.type, old.flags, old.stream, old.first_offset, old.count, old.wall_ns,
-                       found->record->payload, {}},
+        encode_record({old.type,
+                       old.flags,
+                       old.stream,
+                       old.first_offset,
+                       old.count,
+                       old.wall_ns,
+                       found->record->payload,
+                       {}},
                       active.header.records_from(), active.header.nonce, at, buffer);
         active.extents.add(old, at, active.end + buffer.size());
         active.wall_ns = std::max(active.wall_ns, old.wall_ns);

@@ -6,7 +6,7 @@
 namespace ferry::log {
 namespace {
 
-constexpr std::uint64_t window_bytes = 1 << 20;
+constexpr std::uint64_t window_bytes = 256 << 10;  // stays in a core's own cache
 constexpr std::uint64_t word_bytes = 8;
 constexpr std::uint64_t zero_step = 4096;
 

@@ -23,9 +23,10 @@ namespace ferry::log {
 struct scanned {
     position from = 0;
     position to = 0;
-    std::optional<stored_record> record{}; ///< none: no record that verifies
-    std::optional<record_header> header{}; ///< without a record: the header alone holds, the payload does not
-    bool zeros = false;                    ///< nothing but zeros up to where the scan was to end
+    std::optional<stored_record> record{};  ///< none: no record that verifies
+    std::optional<record_header>
+        header{};        ///< without a record: the header alone holds, the payload does not
+    bool zeros = false;  ///< nothing but zeros up to where the scan was to end
 };
 
 class record_scan {

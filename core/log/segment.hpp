@@ -50,6 +50,7 @@ std::optional<position> segment_base(std::string_view name);
 std::string numbered_name(std::string_view prefix, std::uint64_t number, std::string_view suffix);
 
 /// The number of such a name.
-std::optional<std::uint64_t> number_of(std::string_view name, std::string_view prefix, std::string_view suffix);
+std::optional<std::uint64_t> number_of(std::string_view name, std::string_view prefix,
+                                       std::string_view suffix);
 
 }  // namespace ferry::log

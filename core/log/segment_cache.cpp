@@ -25,7 +25,8 @@ std::shared_ptr<const readable_segment> segment_cache::get(position base, positi
     return loaded;
 }
 
-std::shared_ptr<const readable_segment> segment_cache::load(position base, position end, std::uint64_t nonce) {
+std::shared_ptr<const readable_segment> segment_cache::load(position base, position end,
+                                                            std::uint64_t nonce) {
     auto loaded = std::make_shared<readable_segment>();
     loaded->base = base;
     loaded->nonce = nonce;

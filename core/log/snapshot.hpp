@@ -54,7 +54,8 @@ std::optional<position> snapshot_position(std::string_view name);
 
 /// Writes `what`, with `state` in place of what.state (which may be large and is not copied), to the file
 /// `name`, and syncs it. Throws as storage does.
-void write_snapshot(storage& directory, const std::string& name, const snapshot& what, std::string_view state);
+void write_snapshot(storage& directory, const std::string& name, const snapshot& what,
+                    std::string_view state);
 
 /// The snapshot in `name`; none when anything in it does not verify. Throws format_error for a newer version.
 std::optional<snapshot> read_snapshot(storage& directory, const std::string& name);

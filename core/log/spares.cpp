@@ -34,7 +34,8 @@ bool spare_pool::adopt(const std::string& name) {
     next_number_ = std::max(next_number_, number_of(name, prefix, "").value_or(0) + 1);
     const auto opened = directory_.open(name, open_mode::read);
     const std::uint64_t bytes = opened->size();
-    // Whoever takes a spare syncs a header into it before anything else: a blank first block means a blank file.
+    // Whoever takes a spare syncs a header into it before anything else: a blank first block means a blank
+    // file.
     std::string first(segment_header_bytes, '\0');
     const bool whole = opened->read(0, first) == first.size();
     if (!whole || first.find_first_not_of('\0') != std::string::npos || bytes < segment_bytes_) return false;
@@ -62,7 +63,8 @@ bool spare_pool::begin() {
 bool spare_pool::prepare(std::size_t bytes_max) {
     if (!part_ && !begin()) return false;
     static const std::string zeros(zeros_bytes, '\0');
-    std::uint64_t todo = std::min<std::uint64_t>(std::max<std::size_t>(bytes_max, 1), segment_bytes_ - part_filled_);
+    std::uint64_t todo =
+        std::min<std::uint64_t>(std::max<std::size_t>(bytes_max, 1), segment_bytes_ - part_filled_);
     while (todo > 0) {
         const std::uint64_t step = std::min<std::uint64_t>(todo, zeros.size());
         part_->write(part_filled_, std::string_view{zeros}.substr(0, step));

@@ -54,7 +54,7 @@ class spare_pool {
     const std::uint32_t spares_max_;
     std::deque<spare> ready_;
     std::uint64_t next_number_ = 1;
-    std::string part_name_;            // of the spare in the making
+    std::string part_name_;  // of the spare in the making
     std::unique_ptr<file> part_;
     std::uint64_t part_filled_ = 0;
 };

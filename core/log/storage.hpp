@@ -1,8 +1,9 @@
 // The seam between the log and the disk: one directory of flat files.
 //
 // Everything the log does to the world goes through these two classes, so that the tests can put a disk
-// behind it that forgets what was not synced, tears sectors and fails the n-th call (tests/support/fault_disk).
-// Assumption about a real disk, played by the fault disk: a 512-byte sector is old or new, whole.
+// behind it that forgets what was not synced, tears sectors and fails the n-th call
+// (tests/support/fault_disk). Assumption about a real disk, played by the fault disk: a 512-byte sector is
+// old or new, whole.
 //
 // Threads: a storage and its files may be used from several threads; one file is written by one thread at
 // a time, and may be read meanwhile. Failure: every call throws std::system_error naming the file.

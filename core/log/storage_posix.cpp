@@ -40,7 +40,8 @@ auto retried(call&& make) {
 
 class posix_file final : public file {
   public:
-    posix_file(descriptor opened, std::string path) : descriptor_(std::move(opened)), path_(std::move(path)) {}
+    posix_file(descriptor opened, std::string path)
+        : descriptor_(std::move(opened)), path_(std::move(path)) {}
 
     std::size_t read(std::uint64_t offset, std::span<char> into) const override {
         std::size_t done = 0;
@@ -82,7 +83,8 @@ class posix_file final : public file {
     }
 
     void sync() override {
-        // Never repeated, not even after a signal: a second call would say nothing about the first one's data.
+        // Never repeated, not even after a signal: a second call would say nothing about the first one's
+        // data.
         if (::fdatasync(descriptor_.get()) != 0) fail("sync " + path_);
     }
 

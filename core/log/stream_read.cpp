@@ -26,8 +26,12 @@ void stream_read::take(const file& segment, const std::string& name, std::uint64
         gather(segment, name, nonce, base, where);
     } catch (const std::system_error& failure) {
         const std::uint64_t from = std::max(offset_, where.first_offset);
-        damages_.push_back({.file = name, .from = where.from, .to = where.to, .stream = stream_,
-                            .first_offset = from, .count = static_cast<std::uint32_t>(where.end_offset - from),
+        damages_.push_back({.file = name,
+                            .from = where.from,
+                            .to = where.to,
+                            .stream = stream_,
+                            .first_offset = from,
+                            .count = static_cast<std::uint32_t>(where.end_offset - from),
                             .reason = failure.what()});
         unknown_.reset();
         skip_to(where.end_offset);
@@ -78,7 +82,8 @@ void stream_read::skip_to(std::uint64_t offset) {
 }
 
 read_result stream_read::finish(bool at_end) {
-    read_result result{.bytes = std::move(bytes_), .records = {}, .damages = std::move(damages_), .at_end = at_end};
+    read_result result{
+        .bytes = std::move(bytes_), .records = {}, .damages = std::move(damages_), .at_end = at_end};
     result.records.reserve(placed_.size());
     const std::string_view bytes = result.bytes;
     for (const placed& p : placed_)

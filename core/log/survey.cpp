@@ -62,14 +62,16 @@ std::vector<candidate> sort_names(storage& directory, survey& found, std::vector
     return segments;
 }
 
-// The newest snapshot that verifies; those above it are damage, because a snapshot is synced before it is named.
+// The newest snapshot that verifies; those above it are damage, because a snapshot is synced before it is
+// named.
 void choose_snapshot(storage& directory, survey& found, std::vector<position> candidates) {
     while (!candidates.empty() && !found.newest) {
         const std::string name = snapshot_name(candidates.back());
         found.newest = read_snapshot(directory, name);
         if (found.newest) break;
         found.bad_snapshots.push_back(name);
-        found.damages.push_back({.file = name, .to = candidates.back(), .reason = "snapshot does not verify"});
+        found.damages.push_back(
+            {.file = name, .to = candidates.back(), .reason = "snapshot does not verify"});
         candidates.pop_back();
     }
     found.snapshots = std::move(candidates);
@@ -105,7 +107,8 @@ std::optional<segment_header> remembered(const candidate& lost, const candidate*
 }
 
 bool listed_in_snapshot(const survey& found, position base) {
-    return std::ranges::find(found.newest->segments, base, &segment_entry::base) != found.newest->segments.end();
+    return std::ranges::find(found.newest->segments, base, &segment_entry::base) !=
+           found.newest->segments.end();
 }
 
 void keep_usable(const std::vector<candidate>& segments, survey& found) {
@@ -119,11 +122,12 @@ void keep_usable(const std::vector<candidate>& segments, survey& found) {
         const candidate* next = i + 1 < segments.size() ? &segments[i + 1] : nullptr;
         const auto header = segment.header ? segment.header : remembered(segment, next, found);
         if (!segment.header)
-            found.damages.push_back({.file = segment.name, .from = segment.base,
-                                     .to = header ? segment.base + segment_header_bytes
-                                                  : segment.base + segment.file_bytes,
-                                     .reason = header ? "segment header does not verify"
-                                                      : "segment header does not verify, nothing in it can be read"});
+            found.damages.push_back(
+                {.file = segment.name,
+                 .from = segment.base,
+                 .to = header ? segment.base + segment_header_bytes : segment.base + segment.file_bytes,
+                 .reason = header ? "segment header does not verify"
+                                  : "segment header does not verify, nothing in it can be read"});
         if (header)
             found.segments.push_back({segment.name, *header, segment.file_bytes, 0, false});
         else
@@ -132,7 +136,9 @@ void keep_usable(const std::vector<candidate>& segments, survey& found) {
 }
 
 void report_missing(survey& found, const segment_entry& lost, const std::string& reason) {
-    damage missing{.file = segment_name(lost.base), .from = lost.base + segment_header_bytes, .to = lost.end,
+    damage missing{.file = segment_name(lost.base),
+                   .from = lost.base + segment_header_bytes,
+                   .to = lost.end,
                    .reason = reason};
     if (lost.shares.empty()) found.damages.push_back(missing);
     for (const stream_share& share : lost.shares) {
@@ -146,7 +152,8 @@ void report_missing(survey& found, const segment_entry& lost, const std::string&
 
 // Whether `base` is there, if not as a usable segment then as one already reported.
 bool present(const survey& found, position base) {
-    return std::ranges::find(found.segments, segment_name(base), &surveyed_segment::name) != found.segments.end() ||
+    return std::ranges::find(found.segments, segment_name(base), &surveyed_segment::name) !=
+               found.segments.end() ||
            std::ranges::find(found.bad_segments, segment_name(base)) != found.bad_segments.end();
 }
 
@@ -159,8 +166,9 @@ void check_listed(survey& found) {
         if (found.bad_snapshots.empty())
             report_missing(found, listed, "segment is missing");
         else
-            found.notes.push_back(segment_name(listed.base) +
-                                  " is listed by the older snapshot and not there: removed since, or missing");
+            found.notes.push_back(
+                segment_name(listed.base) +
+                " is listed by the older snapshot and not there: removed since, or missing");
     }
 }
 
@@ -169,7 +177,8 @@ void check_listed(survey& found) {
 void take_listed_ends(survey& found) {
     if (!found.newest || found.newest->segments.empty()) return;
     for (surveyed_segment& segment : found.segments) {
-        const auto listed = std::ranges::find(found.newest->segments, segment.header.base, &segment_entry::base);
+        const auto listed =
+            std::ranges::find(found.newest->segments, segment.header.base, &segment_entry::base);
         if (segment.end != 0 || listed == found.newest->segments.end()) continue;
         if (&*listed == &found.newest->segments.back()) continue;
         segment.end = listed->end;
@@ -192,9 +201,10 @@ void link_chain(const storage& directory, survey& found) {
         if (header.previous_end == 0 || header.previous_end <= found.snapshot_at()) continue;
         if (present(found, header.previous_base)) continue;
         if (i == 0 && !found.newest)
-            throw format_error(directory.describe(segment_name(header.previous_base)) +
-                               " is missing and no snapshot reaches behind it: the log no longer begins at its "
-                               "beginning");
+            throw format_error(
+                directory.describe(segment_name(header.previous_base)) +
+                " is missing and no snapshot reaches behind it: the log no longer begins at its "
+                "beginning");
         report_missing(found, {.base = header.previous_base, .end = header.previous_end},
                        "segment is missing");
     }

@@ -21,27 +21,27 @@ namespace ferry::log {
 /// A segment file and its place in the chain.
 struct surveyed_segment {
     std::string name;
-    segment_header header;       ///< its own, or what the segment behind it remembers of it
+    segment_header header;  ///< its own, or what the segment behind it remembers of it
     std::uint64_t file_bytes = 0;
-    position end = 0;            ///< where its records end, once the segment behind it says so; 0: not known
-    bool sealed_late = false;    ///< the segment behind it was made by an opening, which seals it last
+    position end = 0;          ///< where its records end, once the segment behind it says so; 0: not known
+    bool sealed_late = false;  ///< the segment behind it was made by an opening, which seals it last
 };
 
 struct survey {
-    std::vector<surveyed_segment> segments;    ///< by base, without those that are not usable
-    std::optional<snapshot> newest;            ///< the newest snapshot that verifies
-    std::vector<position> snapshots;           ///< positions of the usable snapshot files, rising
-    std::vector<std::string> bad_snapshots;    ///< names of those newer than `newest` that do not verify
-    std::vector<std::string> bad_segments;     ///< names of those whose header nobody remembers
-    std::vector<std::string> released;         ///< segments that the snapshot no longer lists
+    std::vector<surveyed_segment> segments;  ///< by base, without those that are not usable
+    std::optional<snapshot> newest;          ///< the newest snapshot that verifies
+    std::vector<position> snapshots;         ///< positions of the usable snapshot files, rising
+    std::vector<std::string> bad_snapshots;  ///< names of those newer than `newest` that do not verify
+    std::vector<std::string> bad_segments;   ///< names of those whose header nobody remembers
+    std::vector<std::string> released;       ///< segments that the snapshot no longer lists
     std::vector<std::string> spares;
-    std::vector<std::string> unfinished;       ///< temporary files somebody did not finish
-    std::vector<std::string> strangers;        ///< names the log does not know and leaves alone
-    std::vector<damage> damages;               ///< bad headers and snapshots, missing segments
+    std::vector<std::string> unfinished;  ///< temporary files somebody did not finish
+    std::vector<std::string> strangers;   ///< names the log does not know and leaves alone
+    std::vector<damage> damages;          ///< bad headers and snapshots, missing segments
     std::vector<std::string> notes;
     std::uint64_t spool_id = 0;
-    std::uint64_t owner_epoch = 0;             ///< of the last opening
-    position used_to = 0;                      ///< no position at or above this was ever given out
+    std::uint64_t owner_epoch = 0;  ///< of the last opening
+    position used_to = 0;           ///< no position at or above this was ever given out
 
     bool empty() const { return segments.empty() && !newest && bad_segments.empty(); }
     position snapshot_at() const { return newest ? newest->at : 0; }

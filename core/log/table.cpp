@@ -18,7 +18,8 @@ std::vector<stream_share> shares_of(std::span<const extent> by_stream) {
 }
 
 void segment_table::add(segment_entry entry, std::uint64_t file_bytes) {
-    for (const stream_share& share : entry.shares) places_[share.stream].push_back({entry.base, share.end_offset});
+    for (const stream_share& share : entry.shares)
+        places_[share.stream].push_back({entry.base, share.end_offset});
     file_bytes_ += file_bytes;
     const position base = entry.base;
     rows_.emplace(base, row{std::move(entry), file_bytes});

@@ -16,9 +16,9 @@ struct sweep {
 
 sweep sweep_segment(const file& segment, const segment_header& header, position durable) {
     sweep result{.watermark = std::max({durable, header.durable, header.records_from()}),
-                 .end = header.records_from(), .bad = {}};
-    record_scan scan{segment, header.nonce, header.base, header.records_from(),
-                     header.base + segment.size()};
+                 .end = header.records_from(),
+                 .bad = {}};
+    record_scan scan{segment, header.nonce, header.base, header.records_from(), header.base + segment.size()};
     while (const auto found = scan.next()) {
         if (found->zeros) break;
         result.end = found->to;

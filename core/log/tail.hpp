@@ -13,9 +13,9 @@
 namespace ferry::log {
 
 struct tail {
-    position watermark = 0;       ///< all below was promised to be on disk
-    position whole_end = 0;       ///< records at [watermark, whole_end) are whole, and perhaps not on disk
-    position torn_end = 0;        ///< [whole_end, torn_end) is torn; equal when nothing is
+    position watermark = 0;  ///< all below was promised to be on disk
+    position whole_end = 0;  ///< records at [watermark, whole_end) are whole, and perhaps not on disk
+    position torn_end = 0;   ///< [whole_end, torn_end) is torn; equal when nothing is
     std::uint64_t rewrite_bytes = 0;  ///< of the records at [watermark, whole_end)
 };
 

@@ -27,8 +27,14 @@ std::string hex(std::string_view bytes) {
     return text;
 }
 
-const record example{.type = record_type::messages, .flags = 1, .stream = 7, .first_offset = 1000, .count = 3,
-                     .wall_ns = 1700000000000000000, .head = "hello ", .body = "log"};
+const record example{.type = record_type::messages,
+                     .flags = 1,
+                     .stream = 7,
+                     .first_offset = 1000,
+                     .count = 3,
+                     .wall_ns = 1700000000000000000,
+                     .head = "hello ",
+                     .body = "log"};
 
 std::string encoded(const record& what, position at) {
     std::string bytes;
@@ -39,7 +45,8 @@ std::string encoded(const record& what, position at) {
 }  // namespace
 
 TEST_CASE("record: the golden bytes") {
-    CHECK(hex(encoded(example, 1024)) == "a82b588a22e165ef09000000010100000700000003000000e80300000000000000002a36fe9c97170002000000000000"
+    CHECK(hex(encoded(example, 1024)) ==
+          "a82b588a22e165ef09000000010100000700000003000000e80300000000000000002a36fe9c97170002000000000000"
           "68656c6c6f206c6f6700000000000000");
 }
 
@@ -82,12 +89,18 @@ TEST_CASE("record: the same bytes in another segment or place are no record") {
 }
 
 TEST_CASE("segment header: the golden bytes, and back") {
-    const segment_header header{.spool_id = 0x1111111111111111, .nonce = nonce, .base = 65536,
-                                .owner_epoch = 3, .previous_base = 512, .previous_end = 60000,
-                                .previous_nonce = 0x2222222222222222, .durable = 66048};
+    const segment_header header{.spool_id = 0x1111111111111111,
+                                .nonce = nonce,
+                                .base = 65536,
+                                .owner_epoch = 3,
+                                .previous_base = 512,
+                                .previous_end = 60000,
+                                .previous_nonce = 0x2222222222222222,
+                                .durable = 66048};
     const std::string block = encode_segment_header(header);
     REQUIRE(block.size() == segment_header_bytes);
-    CHECK(hex(block.substr(0, 80)) == "46455252594c4f4701000000000000001111111111111111efcdab896745230100000100000000000300000000000000"
+    CHECK(hex(block.substr(0, 80)) ==
+          "46455252594c4f4701000000000000001111111111111111efcdab896745230100000100000000000300000000000000"
           "000200000000000060ea00000000000022222222222222220002010000000000");
     CHECK(block.substr(80, 428) == std::string(428, '\0'));
     CHECK(hex(block.substr(508)) == "1e609b5b");
@@ -119,12 +132,19 @@ TEST_CASE("segment: names and numbers turn into each other, and nothing else is 
 
 TEST_CASE("footer: the golden bytes, and back, columns of unknown kinds included") {
     footer what;
-    what.extents.push_back({.stream = 7, .records = 2, .first_offset = 1000, .end_offset = 1006,
-                            .from = 66048, .to = 66200, .messages = 6, .bytes = 120});
-    what.columns.push_back({.kind = 9, .width = 2, .stream = 7, .first_offset = 1000, .count = 3,
-                            .data = "abcdef"});
+    what.extents.push_back({.stream = 7,
+                            .records = 2,
+                            .first_offset = 1000,
+                            .end_offset = 1006,
+                            .from = 66048,
+                            .to = 66200,
+                            .messages = 6,
+                            .bytes = 120});
+    what.columns.push_back(
+        {.kind = 9, .width = 2, .stream = 7, .first_offset = 1000, .count = 3, .data = "abcdef"});
     const std::string payload = encode_footer(what, 664);
-    CHECK(hex(payload) == "01000000010000000700000002000000e803000000000000ee0300000000000000020100000000009802010000000000"
+    CHECK(hex(payload) ==
+          "01000000010000000700000002000000e803000000000000ee0300000000000000020100000000009802010000000000"
           "060000000000000078000000000000000900020007000000e80300000000000003000000000000006162636465660000"
           "9802000000000000");
     const auto back = decode_footer(payload);
@@ -135,7 +155,8 @@ TEST_CASE("footer: the golden bytes, and back, columns of unknown kinds included
 
 TEST_CASE("footer: bytes that contradict themselves are none, whatever they claim to hold") {
     const std::string payload = encode_footer({{{.stream = 1, .from = 8, .to = 16}}, {}}, 99);
-    for (std::size_t cut = 0; cut < payload.size(); ++cut) REQUIRE_FALSE(decode_footer(payload.substr(0, cut)));
+    for (std::size_t cut = 0; cut < payload.size(); ++cut)
+        REQUIRE_FALSE(decode_footer(payload.substr(0, cut)));
     CHECK_FALSE(decode_footer(payload + "12345678"));
     CHECK_FALSE(decode_footer(std::string(16, '\xff')));
 }
@@ -144,8 +165,11 @@ TEST_CASE("footer: extents close at 64 KiB and are found by offset") {
     extent_table table;
     position at = 512;
     for (std::uint64_t offset = 0; offset < 400; ++offset) {
-        table.add({.type = record_type::messages, .stream = 1 + static_cast<std::uint32_t>(offset % 2),
-                   .first_offset = offset / 2, .count = 1}, at, at + 1024);
+        table.add({.type = record_type::messages,
+                   .stream = 1 + static_cast<std::uint32_t>(offset % 2),
+                   .first_offset = offset / 2,
+                   .count = 1},
+                  at, at + 1024);
         at += 1024;
     }
     const std::vector<extent> all = table.all();
@@ -175,12 +199,17 @@ TEST_CASE("footer: very many streams make extents wider, not the table larger wi
 
 TEST_CASE("snapshot: the golden bytes, and back") {
     ferry::test::fault_disk disk;
-    const snapshot what{.spool_id = 0x1111111111111111, .owner_epoch = 3, .nonce = nonce, .at = 70000,
-                        .state = {}, .segments = {{65536, 70000, 5, {{7, 1000, 1006, 6, 120}}}}};
+    const snapshot what{.spool_id = 0x1111111111111111,
+                        .owner_epoch = 3,
+                        .nonce = nonce,
+                        .at = 70000,
+                        .state = {},
+                        .segments = {{65536, 70000, 5, {{7, 1000, 1006, 6, 120}}}}};
     const std::string name = snapshot_name(70000);
     CHECK(name == "snapshot-00000000000000070000");
     write_snapshot(disk, name, what, "state");
-    CHECK(hex(disk.contents(name)) == "4645525259534e5001000000000000001111111111111111efcdab896745230170110100000000000300000000000000"
+    CHECK(hex(disk.contents(name)) ==
+          "4645525259534e5001000000000000001111111111111111efcdab896745230170110100000000000300000000000000"
           "050000000000000000000000b4db19a3271d5ef7050000007374617465bdaa3064500000000100000000000000000001"
           "00000000007011010000000000050000000000000001000000000000000700000000000000e803000000000000ee0300"
           "000000000006000000000000007800000000000000");

@@ -49,15 +49,49 @@ class history {
 
     void step() {
         switch (below(20)) {
-            case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: attempt([&] { append(); }); break;
-            case 8: case 9: case 10: attempt([&] { log_->sync(); synced_ = list_.size(); }); break;
-            case 11: case 12: attempt([&] { log_->prepare_spare(1 + below(segment_bytes_ / 2)); }); break;
-            case 13: attempt([&] { snapshot(); }); break;
-            case 14: release(); break;
-            case 15: check_reads(); break;
-            case 16: disk_.fail_call(1 + below(12), static_cast<test::fault>(below(3)), below(2) == 0); break;
-            case 17: case 18: crash(); reopen(); break;
-            default: log_.reset(); reopen(); break;
+            case 0:
+            case 1:
+            case 2:
+            case 3:
+            case 4:
+            case 5:
+            case 6:
+            case 7:
+                attempt([&] { append(); });
+                break;
+            case 8:
+            case 9:
+            case 10:
+                attempt([&] {
+                    log_->sync();
+                    synced_ = list_.size();
+                });
+                break;
+            case 11:
+            case 12:
+                attempt([&] { log_->prepare_spare(1 + below(segment_bytes_ / 2)); });
+                break;
+            case 13:
+                attempt([&] { snapshot(); });
+                break;
+            case 14:
+                release();
+                break;
+            case 15:
+                check_reads();
+                break;
+            case 16:
+                disk_.fail_call(1 + below(12), static_cast<test::fault>(below(3)), below(2) == 0);
+                break;
+            case 17:
+            case 18:
+                crash();
+                reopen();
+                break;
+            default:
+                log_.reset();
+                reopen();
+                break;
         }
     }
 
@@ -87,14 +121,18 @@ class history {
             const auto count = static_cast<std::uint32_t>(below(4));
             const std::size_t size = below(30) == 0 ? below(log_->record_bytes_max() + 1) : below(700);
             std::string payload(size, static_cast<char>('a' + below(26)));
-            for (std::size_t at = 0; at < payload.size(); at += 61) payload[at] = static_cast<char>(random_());
+            for (std::size_t at = 0; at < payload.size(); at += 61)
+                payload[at] = static_cast<char>(random_());
             list_.push_back({stream, next_[stream], count, std::move(payload)});
             next_[stream] += count;
         }
         for (std::size_t i = 0; i < records.size(); ++i) {
             const appended& a = list_[before + i];
-            records[i] = {.type = record_type::messages, .stream = a.stream, .first_offset = a.first_offset,
-                          .count = a.count, .wall_ns = ++wall_,
+            records[i] = {.type = record_type::messages,
+                          .stream = a.stream,
+                          .first_offset = a.first_offset,
+                          .count = a.count,
+                          .wall_ns = ++wall_,
                           .head = std::string_view{a.payload}.substr(0, a.payload.size() / 3),
                           .body = std::string_view{a.payload}.substr(a.payload.size() / 3)};
         }
@@ -126,9 +164,12 @@ class history {
         const std::uint64_t kind = below(4);
         const bool power = kind != 0;
         log_.reset();
-        if (kind == 0) disk_.kill();
-        else if (kind == 1) disk_.power_cut_losing_all();
-        else disk_.power_cut();
+        if (kind == 0)
+            disk_.kill();
+        else if (kind == 1)
+            disk_.power_cut_losing_all();
+        else
+            disk_.power_cut();
         if (power) all_written_ = false;
     }
 
@@ -137,17 +178,21 @@ class history {
             std::vector<appended> back;
             const auto replay = [&](const log::stored_record& r) {
                 if (r.header.type == record_type::messages)
-                    back.push_back({r.header.stream, r.header.first_offset, r.header.count,
-                                    std::string{r.payload}});
+                    back.push_back(
+                        {r.header.stream, r.header.first_offset, r.header.count, std::string{r.payload}});
             };
             try {
-                log_.emplace(disk_, log::log_options{.segment_bytes = segment_bytes_, .random = seed_}, replay);
+                log_.emplace(disk_, log::log_options{.segment_bytes = segment_bytes_, .random = seed_},
+                             replay);
             } catch (const std::system_error&) {
                 REQUIRE(disk_.failed());
                 disk_.heal();
                 log_.reset();
                 all_written_ = false;
-                if (below(2) == 0) disk_.kill(); else disk_.power_cut();
+                if (below(2) == 0)
+                    disk_.kill();
+                else
+                    disk_.power_cut();
                 continue;
             }
             compare(back);
@@ -188,7 +233,8 @@ class history {
             const std::uint64_t from = released_[stream] + below(20);
             std::vector<const appended*> expected;
             for (const appended& a : list_)
-                if (a.stream == stream && a.count > 0 && a.first_offset + a.count > from) expected.push_back(&a);
+                if (a.stream == stream && a.count > 0 && a.first_offset + a.count > from)
+                    expected.push_back(&a);
             std::size_t got = 0;
             std::uint64_t offset = from;
             for (bool at_end = false; !at_end;) {
@@ -230,7 +276,9 @@ TEST_CASE("log: whatever the history of crashes, what was synced is there and no
     const char* const one = std::getenv("FERRY_SEED");
     const std::uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
     const char* const many = std::getenv("FERRY_HISTORIES");
-    const std::uint64_t last = one != nullptr ? first : many != nullptr ? std::strtoull(many, nullptr, 10) : 400;
+    const std::uint64_t last = one != nullptr    ? first
+                               : many != nullptr ? std::strtoull(many, nullptr, 10)
+                                                 : 400;
     for (std::uint64_t seed = first; seed <= last; ++seed) {
         INFO("replay with FERRY_SEED=", seed);
         history{seed}.run(120);

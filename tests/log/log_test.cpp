@@ -48,7 +48,8 @@ TEST_CASE("log: one append is one write, and syncing twice syncs once") {
 TEST_CASE("log: head and body are one payload") {
     fault_disk disk;
     log_session log{disk};
-    const log::record split{.type = log::record_type::messages, .stream = 1, .count = 1, .head = "he", .body = "llo"};
+    const log::record split{
+        .type = log::record_type::messages, .stream = 1, .count = 1, .head = "he", .body = "llo"};
     log::position at = 0;
     log->append({&split, 1}, {&at, 1});
     CHECK(log.texts() == texts{"hello"});
@@ -63,7 +64,10 @@ TEST_CASE("log: large and small bodies of one append come back in their order") 
         log_session log{disk, 1 << 20};
         std::vector<log::record> records;
         for (std::size_t i = 0; i < bodies.size(); ++i)
-            records.push_back({.type = log::record_type::messages, .stream = 1, .first_offset = i, .count = 1,
+            records.push_back({.type = log::record_type::messages,
+                               .stream = 1,
+                               .first_offset = i,
+                               .count = 1,
                                .head = std::string_view{bodies[i]}.substr(0, i % 4),
                                .body = std::string_view{bodies[i]}.substr(i % 4)});
         std::vector<log::position> positions(records.size());
@@ -96,7 +100,8 @@ TEST_CASE("log: a stream is read from any offset, across segments, without the o
     for (const std::uint64_t from : {0, 1, 77, 149}) {
         const texts found = log.texts(2, from, 700);
         REQUIRE(found.size() == 150 - from);
-        for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == log_session::numbered(from + i, 300));
+        for (std::size_t i = 0; i < found.size(); ++i)
+            REQUIRE(found[i] == log_session::numbered(from + i, 300));
     }
     CHECK(log.texts(2, 150).empty());
     CHECK(log.texts(3, 0).empty());
@@ -107,7 +112,10 @@ TEST_CASE("log: a stream is read from any offset, across segments, without the o
 TEST_CASE("log: a read gives at least one record, and an offset inside a batch gives the whole batch") {
     fault_disk disk;
     log_session log{disk};
-    const log::record batch{.type = log::record_type::messages, .stream = 4, .first_offset = 10, .count = 5,
+    const log::record batch{.type = log::record_type::messages,
+                            .stream = 4,
+                            .first_offset = 10,
+                            .count = 5,
                             .body = "five at once"};
     log::position at = 0;
     log->append({&batch, 1}, {&at, 1});
@@ -198,7 +206,8 @@ TEST_CASE("log: a snapshot is restored before the first record is replayed, and 
         log.keep("two");
     }
     texts order;
-    const log::segmented_log log{disk, {.segment_bytes = log_session::segment_bytes},
+    const log::segmented_log log{disk,
+                                 {.segment_bytes = log_session::segment_bytes},
                                  [&](const log::stored_record& r) { order.emplace_back(r.payload); },
                                  [&](std::string_view state) { order.emplace_back(state); }};
     CHECK(order == texts{"state", "two"});
@@ -251,7 +260,8 @@ TEST_CASE("log: a segment with one needed message of one stream stays") {
     CHECK(disk.has("00000000000000000000.log"));
 }
 
-TEST_CASE("log: spares are made in steps, kept to their number, used by the next segments and the next opening") {
+TEST_CASE(
+    "log: spares are made in steps, kept to their number, used by the next segments and the next opening") {
     fault_disk disk;
     {
         log_session log{disk};
@@ -307,7 +317,9 @@ TEST_CASE("log: what can still be appended leaves the reserve out") {
     log.keep("an ack still goes on");
 }
 
-TEST_CASE("log: after a failed write or sync nothing is written, nothing is retried, everything durable is readable") {
+TEST_CASE(
+    "log: after a failed write or sync nothing is written, nothing is retried, everything durable is "
+    "readable") {
     for (const fault kind : {fault::io_error, fault::no_space, fault::short_write}) {
         fault_disk disk;
         log_session log{disk};
@@ -331,7 +343,8 @@ TEST_CASE("log: after a failed write or sync nothing is written, nothing is retr
     }
 }
 
-TEST_CASE("log: every call of the write path fails once, and after a power cut all that was synced is there") {
+TEST_CASE(
+    "log: every call of the write path fails once, and after a power cut all that was synced is there") {
     const auto work = [](log_session& log, std::size_t& kept) {
         for (int round = 0; round < 6; ++round) {
             log.fill(12);
@@ -439,7 +452,9 @@ TEST_CASE("inspection: every kind of damage below the watermark is bad and named
     CHECK(header.damages.front().count == 1);
     CHECK(header.damages.front().from > 0);
 
-    CHECK(damaged([&](fault_disk& d) { flip_at(d, segment(d, 1), d.contents(segment(d, 1)).size() - 20); }).bad() == 1);
+    CHECK(damaged([&](fault_disk& d) {
+              flip_at(d, segment(d, 1), d.contents(segment(d, 1)).size() - 20);
+          }).bad() == 1);
     CHECK(damaged([&](fault_disk& d) { flip_at(d, segment(d, 1), 3); }).bad() == 1);
     CHECK(damaged([&](fault_disk& d) { d.drop_file(segment(d, 1)); }).bad() == 1);
     CHECK(damaged([&](fault_disk& d) { flip_at(d, d.names_with("snapshot-").front(), 70); }).bad() == 1);

@@ -78,7 +78,8 @@ TEST_CASE("log: case 2, a log that was settled opens without notes, damage or re
     CHECK(log.texts() == texts{"one", "two"});
 }
 
-TEST_CASE("log: case 3, whole records above the watermark are written again and synced before anything is served") {
+TEST_CASE(
+    "log: case 3, whole records above the watermark are written again and synced before anything is served") {
     fault_disk disk;
     {
         log_session log{disk};
@@ -143,7 +144,9 @@ TEST_CASE("log: case 5, a tail that came back as zeros is a clean end") {
     CHECK(log->opened().damages.empty());
 }
 
-TEST_CASE("log: case 6, a payload that rotted below the watermark is named with its offset, the rest is delivered") {
+TEST_CASE(
+    "log: case 6, a payload that rotted below the watermark is named with its offset, the rest is "
+    "delivered") {
     fault_disk disk;
     log::position rotten = 0;
     {
@@ -194,7 +197,8 @@ TEST_CASE("log: case 7, behind a rotten header the next record is found and the 
     CHECK(found.count == 1);
 }
 
-TEST_CASE("log: case 8, damage reaching from below the watermark to above it is damage below and torn above") {
+TEST_CASE(
+    "log: case 8, damage reaching from below the watermark to above it is damage below and torn above") {
     fault_disk disk;
     log::position watermark = 0;
     log::position first = 0;
@@ -202,10 +206,10 @@ TEST_CASE("log: case 8, damage reaching from below the watermark to above it is 
         log_session log{disk};
         first = log.put("zero");
         log->sync();
-        log.put("one");     // carries the watermark behind "zero"
+        log.put("one");  // carries the watermark behind "zero"
         log->sync();
         watermark = log->end();
-        log.put("two");     // carries the watermark behind "one"
+        log.put("two");  // carries the watermark behind "one"
         log.put("three");
     }
     disk.kill();
@@ -303,7 +307,8 @@ TEST_CASE("log: case 11, a segment whose header rotted is read with what its suc
     CHECK(log.texts().size() == 100);
 }
 
-TEST_CASE("log: case 11, a last segment whose header rotted is set aside whole and everything before it is there") {
+TEST_CASE(
+    "log: case 11, a last segment whose header rotted is set aside whole and everything before it is there") {
     fault_disk disk;
     {
         log_session log{disk};
@@ -388,7 +393,8 @@ TEST_CASE("log: case 14, with both snapshots bad a log that begins at its beginn
     CHECK(log.bad_at_open() == 2);
 }
 
-TEST_CASE("log: case 15, with both snapshots bad and its beginning released the log refuses and changes nothing") {
+TEST_CASE(
+    "log: case 15, with both snapshots bad and its beginning released the log refuses and changes nothing") {
     fault_disk disk;
     {
         log_session log{disk};
@@ -437,7 +443,9 @@ TEST_CASE("log: case 17, a newer format version is refused and the text says whi
     CHECK_THROWS_WITH_AS(log_session{disk}, doctest::Contains("version 2"), log::format_error);
 }
 
-TEST_CASE("log: case 18, a directory that holds other files and no log is refused; beside a log they are left alone") {
+TEST_CASE(
+    "log: case 18, a directory that holds other files and no log is refused; beside a log they are left "
+    "alone") {
     fault_disk disk;
     disk.put_file("letter.txt", "dear");
     CHECK_THROWS_WITH_AS(log_session{disk}, doctest::Contains("letter.txt"), log::format_error);
@@ -465,7 +473,8 @@ TEST_CASE("log: case 18, a segment of another spool is refused by name") {
 }
 
 TEST_CASE("log: case 19, an opening that fails or dies anywhere in the middle is harmless") {
-    // A disk left by a crash with a torn tail and whole unsynced records, for each way to interrupt the opening.
+    // A disk left by a crash with a torn tail and whole unsynced records, for each way to interrupt the
+    // opening.
     for (const bool power : {false, true}) {
         for (std::uint64_t n = 1; n < 200; ++n) {
             INFO("call ", n, power ? " then a power cut" : " then a kill");

@@ -76,7 +76,8 @@ TEST_CASE("storage: many pieces are written one behind the other, empty ones too
     const auto file = disk.open("a", open_mode::create_new);
     std::string whole;
     std::vector<std::string> parts;
-    for (int i = 0; i < 300; ++i) parts.push_back(std::string(static_cast<std::size_t>(i % 7), static_cast<char>('a' + i % 26)));
+    for (int i = 0; i < 300; ++i)
+        parts.push_back(std::string(static_cast<std::size_t>(i % 7), static_cast<char>('a' + i % 26)));
     for (const std::string& part : parts) whole += part;
     const std::vector<std::string_view> pieces{parts.begin(), parts.end()};
     file->write(100, pieces);
@@ -106,7 +107,8 @@ TEST_CASE("storage: names are listed, renamed and removed, also in a sub-directo
 TEST_CASE("storage: a failure names the file") {
     const scratch_directory scratch;
     posix_storage disk{scratch / "spool"};
-    CHECK_THROWS_WITH_AS(disk.open("nothing", open_mode::read), doctest::Contains("spool/nothing"), std::system_error);
+    CHECK_THROWS_WITH_AS(disk.open("nothing", open_mode::read), doctest::Contains("spool/nothing"),
+                         std::system_error);
     CHECK_THROWS_WITH_AS(posix_storage{scratch / "no/such"}, doctest::Contains("no/such"), std::system_error);
 }
 
