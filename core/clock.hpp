@@ -1,4 +1,4 @@
-// Time as an argument. State machines are handed `now`; only the outermost layer reads these clocks.
+// Time as an argument. State machines are handed an instant; only the outermost layer reads these clocks.
 #pragma once
 
 #include <chrono>
@@ -10,12 +10,12 @@ namespace ferry {
 
 using steady_time = std::chrono::steady_clock::time_point;
 /// One reading of both clocks: `monotonic` for deadlines and leases, `wall` for what people and disks see.
-struct now {
+struct instant {
     std::uint64_t monotonic_ns = 0;
     std::uint64_t wall_ns = 0;  ///< since 1970
 };
 
-inline now read_clocks() {
+inline instant read_clocks() {
     using namespace std::chrono;
     const auto count = [](auto since) {
         return static_cast<std::uint64_t>(duration_cast<nanoseconds>(since).count());

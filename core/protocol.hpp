@@ -109,8 +109,8 @@ struct join { static constexpr kind id = kind::join;
     std::vector<std::uint64_t> leases;
     static auto fields(auto& m) { return std::tie(m.channel, m.stream, m.group, m.options, m.leases); } };
 struct leave { static constexpr kind id = kind::leave;
-    std::uint64_t channel = 0;
-    static auto fields(auto& m) { return std::tie(m.channel); } };
+    std::uint64_t channel = 0, frames = 0;  // DELIVERs received: what came later was never shown
+    static auto fields(auto& m) { return std::tie(m.channel, m.frames); } };
 struct credit { static constexpr kind id = kind::credit;
     std::uint64_t channel = 0, messages = 0, bytes = 0, frames = 0;
     static auto fields(auto& m) { return std::tie(m.channel, m.messages, m.bytes, m.frames); } };

@@ -1,0 +1,307 @@
+#include "core/consumer_session.hpp"
+
+#include <algorithm>
+
+#include "core/log/checksum.hpp"
+
+namespace ferry {
+namespace {
+
+using namespace protocol;
+
+constexpr std::uint64_t resend_after_ns = 5'000'000'000;
+constexpr std::uint64_t never = ~std::uint64_t{0};
+constexpr std::size_t part_bytes_max = 64 << 20;
+
+std::vector<run> as_runs(const run_set& set) {
+    std::vector<run> runs;
+    for (const auto& [first, end] : set.runs()) runs.push_back({first, end - first});
+    return runs;
+}
+
+}  // namespace
+
+consumer_session::consumer_session(consumer_session_options options)
+    : options_{std::move(options)}, link_{options_.client} {}
+
+std::optional<delivered_item> consumer_session::next() {
+    if (parcels_.empty()) return std::nullopt;
+    parcel& from = parcels_.front();
+    const delivered_run& within = from.runs[from.run_at];
+    batch_cursor cursor{from.batch.view.substr(from.at)};
+    const auto item = cursor.next();  // walked when it arrived: it is there
+    delivered_item result{from.lease, within.offset + from.taken, within.attempt, within.wall_ns, *item, from.batch};
+    from.at += item->all.size();
+    read_from_ = result.offset + 1;
+    read_any_ = true;
+    if (++from.taken == within.count) {
+        ++from.run_at;
+        from.taken = 0;
+    }
+    if (!options_.group) ++settled_count_;
+    if (from.run_at == from.runs.size()) {
+        bytes_read_ += from.batch.view.size();
+        ++frames_read_;
+        parcels_.pop_front();
+    }
+    return result;
+}
+
+// False when the message was settled before, or dropped with its lease.
+bool consumer_session::settle(std::uint64_t lease, std::uint64_t offset) {
+    const auto found = leases_.find(lease);
+    if (found == leases_.end() || !found->second.open.contains(offset)) return false;
+    found->second.open.remove({offset, 1});
+    --held_;
+    ++settled_count_;
+    return true;
+}
+
+void consumer_session::ack(std::uint64_t lease, std::uint64_t offset) {
+    if (!settle(lease, offset)) return;
+    leases_[lease].to_ack.add({offset, 1});
+    ++to_send_;
+}
+
+void consumer_session::nack(std::uint64_t lease, std::uint64_t offset, std::optional<std::uint64_t> delay_ms,
+                            const std::string& reason) {
+    if (!settle(lease, offset)) return;
+    if (!joined_) return;  // the lease is let go: it ends by itself
+    leases_[lease].nacked.add({offset, 1});
+    ++unanswered_;
+    out_.push_back({encode(protocol::nack{channel_, lease, {{offset, 1}}, delay_ms, reason}), std::nullopt});
+}
+
+void consumer_session::join() {
+    ++channel_;
+    joining_ = true;
+    joined_ = false;
+    header_map options{{"create", std::int64_t{options_.create}}};
+    if (options_.from) options.emplace("from", *options_.from);
+    if (!options_.group && read_any_) options.insert_or_assign("from", std::to_string(read_from_));
+    if (options_.lease_ms) options.emplace("lease_ms", static_cast<std::int64_t>(*options_.lease_ms));
+    if (options_.max_attempts) options.emplace("max_attempts", static_cast<std::int64_t>(*options_.max_attempts));
+    std::vector<std::uint64_t> still_held;
+    for (const auto& [id, each] : leases_) still_held.push_back(id);
+    out_.push_back({encode(protocol::join{channel_, options_.stream, options_.group, options, still_held}), std::nullopt});
+}
+
+// A restarted spool has forgotten the leases: what nobody saw is dropped, acks are sent again and judged.
+void consumer_session::rejoin_lost(bool restarted) {
+    joined_ = joining_ = false;
+    parts_.clear();
+    parts_seen_ = 0;
+    for (auto& [id, each] : leases_) {
+        for (const auto& [first, end] : each.unanswered.runs()) each.to_ack.add({first, end - first});
+        to_send_ += each.unanswered.count();
+        unanswered_ -= each.unanswered.count() + each.nacked.count();
+        each.unanswered.clear();
+        each.nacked.clear();
+    }
+    if (!restarted && options_.group) return;
+    for (const parcel& each : parcels_) {
+        const auto found = leases_.find(each.lease);
+        if (found == leases_.end()) continue;
+        for (std::size_t i = each.run_at; i < each.runs.size(); ++i) {
+            const std::uint64_t skip = i == each.run_at ? each.taken : 0;
+            const run unseen{each.runs[i].offset + skip, each.runs[i].count - skip};
+            held_ -= found->second.open.count(unseen);
+            found->second.open.remove(unseen);
+        }
+    }
+    parcels_.clear();
+}
+
+void consumer_session::deliver(std::string_view head, const shared_bytes& body, instant now) {
+    protocol::deliver message;
+    if (!decode(head, message) || message.channel != channel_ || !joined_) return;
+    shared_bytes batch = body;
+    if (parts_seen_ > 0) {
+        parts_ += body.view;
+        batch = shared_bytes::of(std::exchange(parts_, {}));
+        parts_seen_ = 0;
+    }
+    ++frames_received_;
+    if (leaving_) {
+        std::vector<run> unseen;
+        for (const delivered_run& each : message.runs) unseen.push_back({each.offset, each.count});
+        out_.push_back({encode(protocol::release{channel_, message.lease, unseen}), std::nullopt});
+        return;
+    }
+    std::uint64_t claimed = 0;
+    for (const delivered_run& each : message.runs) claimed += each.count;
+    std::uint64_t items = 0;
+    batch_cursor cursor{batch.view};
+    while (cursor.next()) ++items;
+    const bool sound = message.checksum_kind != 1 || log::crc32c(batch.view) == message.checksum;
+    if (!cursor.good() || items != claimed || items == 0 || !sound) {
+        ++frames_bad_;  // not handed out; its lease expires and it comes again
+        return;
+    }
+    std::erase_if(message.runs, [](const delivered_run& each) { return each.count == 0; });
+    if (options_.group) {
+        held_lease& lease = leases_[message.lease];
+        lease.renewed_ns = now.monotonic_ns;
+        for (const delivered_run& each : message.runs) lease.open.add({each.offset, each.count});
+        held_ += items;
+    }
+    parcels_.push_back({message.lease, std::move(message.runs), 0, 0, std::move(batch), 0});
+}
+
+void consumer_session::done(std::string_view head) {
+    protocol::done message;
+    if (!decode(head, message)) return;
+    const auto found = leases_.find(message.lease);
+    if (found == leases_.end()) return;
+    held_lease& lease = found->second;
+    const auto answered = [&](const std::vector<run>& runs, std::vector<run>& into) {
+        for (const run& each : runs) {
+            const std::uint64_t acked = lease.unanswered.count(each);
+            unanswered_ -= acked + lease.nacked.count(each);
+            lease.unanswered.remove(each);
+            lease.nacked.remove(each);
+            if (acked > 0) into.push_back(each);
+        }
+    };
+    answered(message.runs, settled_.done);
+    answered(message.already, settled_.done);
+    answered(message.stale, settled_.stale);
+    answered(message.gone, settled_.stale);
+    if (lease.open.empty() && lease.to_ack.empty() && lease.unanswered.empty() && lease.nacked.empty()) leases_.erase(found);
+}
+
+void consumer_session::failed(std::string_view head) {
+    protocol::error message;
+    if (!decode(head, message) || message.channel != channel_) return;
+    if (message.code == code::no_channel) return rejoin_lost(false);
+    failed_code_ = message.code;
+    failed_reason_ = message.text;
+    joined_ = joining_ = false;
+}
+
+void consumer_session::frame(std::string_view head, std::optional<shared_bytes> body, instant now) {
+    switch (link_.frame(head, now)) {
+        case spool_link::change::none: return;
+        case spool_link::change::lost: rejoin_lost(false); return;
+        case spool_link::change::up:
+            rejoin_lost(incarnation_ != link_.incarnation());
+            incarnation_ = link_.incarnation();
+            if (failed_code_.empty()) join();
+            return;
+        case spool_link::change::not_mine: break;
+    }
+    switch (*kind_of(head)) {
+        case kind::joined: {
+            protocol::joined message;
+            if (!decode(head, message) || message.channel != channel_ || !joining_) return;
+            joining_ = false;
+            joined_ = true;
+            lease_ns_ = message.lease_ms * 1'000'000;
+            start_ = message.start;
+            settled_count_ = bytes_read_ = frames_read_ = frames_received_ = 0;
+            held_at_join_ = held_;
+            credit_messages_sent_ = credit_bytes_sent_ = credit_frames_sent_ = 0;
+            break;
+        }
+        case kind::part: {
+            protocol::part message;
+            if (!decode(head, message) || message.channel != channel_ || !body) return;
+            if (message.index == 0) parts_.clear();
+            if (parts_.size() + body->view.size() <= part_bytes_max) parts_ += body->view;
+            parts_seen_ = message.index + 1;
+            return;
+        }
+        case kind::deliver: deliver(head, body.value_or(shared_bytes{}), now); return;
+        case kind::done: done(head); break;
+        case kind::error: failed(head); break;
+        default: return;
+    }
+    tick(now);
+}
+
+void consumer_session::give_credit() {
+    if (!joined_ || leaving_) return;
+    // Limits count from the join; what was held then takes its share of the credit.
+    const std::uint64_t allowed = settled_count_ + options_.credit_messages;
+    const std::uint64_t messages = allowed > held_at_join_ ? allowed - held_at_join_ : 0;
+    const std::uint64_t bytes = bytes_read_ + options_.credit_bytes;
+    const bool first = credit_messages_sent_ == 0;
+    const bool worth = messages >= credit_messages_sent_ + std::max<std::uint64_t>(1, options_.credit_messages / 4) ||
+                       bytes >= credit_bytes_sent_ + options_.credit_bytes / 4 ||
+                       frames_read_ >= credit_frames_sent_ + frames_ahead_max / 4 ||
+                       (messages > credit_messages_sent_ && held_ == 0 && parcels_.empty());
+    if (!first && !worth) return;
+    credit_messages_sent_ = messages;
+    credit_bytes_sent_ = bytes;
+    credit_frames_sent_ = frames_read_;
+    out_.push_back({encode(credit{channel_, messages, bytes, frames_read_}), std::nullopt});
+}
+
+void consumer_session::send_settlements(instant now) {
+    if (!joined_) return;
+    for (auto& [id, each] : leases_) {
+        if (each.to_ack.empty()) {
+            if (each.unanswered.empty() || now.monotonic_ns < each.sent_ns + resend_after_ns) continue;
+        }
+        for (const auto& [first, end] : each.to_ack.runs()) each.unanswered.add({first, end - first});
+        unanswered_ += each.to_ack.count();
+        to_send_ -= each.to_ack.count();
+        each.to_ack.clear();
+        each.sent_ns = now.monotonic_ns;
+        out_.push_back({encode(protocol::ack{channel_, id, as_runs(each.unanswered)}), std::nullopt});
+    }
+}
+
+void consumer_session::renew(instant now) {
+    if (!joined_ || lease_ns_ == 0) return;
+    std::vector<std::uint64_t> due;
+    for (auto& [id, each] : leases_) {
+        if (each.open.empty() || now.monotonic_ns < each.renewed_ns + lease_ns_ / 3) continue;
+        each.renewed_ns = now.monotonic_ns;
+        due.push_back(id);
+    }
+    if (!due.empty()) out_.push_back({encode(extend{channel_, due}), std::nullopt});
+}
+
+void consumer_session::leave(instant now) {
+    if (leaving_) return;
+    leaving_ = true;
+    for (const parcel& each : parcels_) {
+        const auto found = leases_.find(each.lease);
+        if (found == leases_.end()) continue;
+        std::vector<run> unseen;
+        for (std::size_t i = each.run_at; i < each.runs.size(); ++i) {
+            const std::uint64_t skip = i == each.run_at ? each.taken : 0;
+            unseen.push_back({each.runs[i].offset + skip, each.runs[i].count - skip});
+            held_ -= found->second.open.count(unseen.back());
+            found->second.open.remove(unseen.back());
+        }
+        if (joined_) out_.push_back({encode(protocol::release{channel_, each.lease, unseen}), std::nullopt});
+    }
+    parcels_.clear();
+    tick(now);
+}
+
+void consumer_session::tick(instant now) {
+    const bool waiting = unanswered_ > 0 || to_send_ > 0 || joining_ || leaving_;
+    if (link_.tick(now, waiting, out_) == spool_link::change::lost) rejoin_lost(false);
+    if (link_.up() && !joined_ && !joining_ && failed_code_.empty()) join();
+    send_settlements(now);
+    give_credit();
+    renew(now);
+    if (leaving_ && joined_ && unanswered_ == 0 && to_send_ == 0 && !left_) {
+        out_.push_back({encode(protocol::leave{channel_, frames_received_}), std::nullopt});
+        left_ = true;
+    }
+}
+
+std::uint64_t consumer_session::next_due_ns() const {
+    std::uint64_t due = link_.next_due_ns(unanswered_ > 0 || to_send_ > 0 || joining_ || leaving_);
+    for (const auto& [id, each] : leases_) {
+        if (!each.open.empty() && lease_ns_ > 0) due = std::min(due, each.renewed_ns + lease_ns_ / 3);
+        if (!each.unanswered.empty()) due = std::min(due, each.sent_ns + resend_after_ns);
+    }
+    return joined_ && to_send_ > 0 ? 0 : due;
+}
+
+}  // namespace ferry

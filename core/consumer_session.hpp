@@ -1,0 +1,142 @@
+// A consumer's side of the spool protocol, as a state machine: frames in, deliveries out; acks in, frames out.
+//
+// Deliveries come in parcels under leases, as far as the credit goes, and are handed out one by one. Leases of
+// what is held are renewed while the session is ticked. When the spool restarted, what was not handed out yet
+// is dropped (it will come again), and acks of what was handed out are still sent under their old lease: the
+// spool answers them with the truth.
+//
+// Nothing here blocks, reads a clock or owns a socket. Threads: one caller at a time.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/batch.hpp"
+#include "core/clock.hpp"
+#include "core/protocol.hpp"
+#include "core/run_set.hpp"
+#include "core/shared_bytes.hpp"
+#include "core/spool_link.hpp"
+
+namespace ferry {
+
+struct consumer_session_options {
+    std::string stream;
+    std::optional<std::string> group;           ///< absent: read only, nothing is leased or settled
+    bool create = true;                         ///< make stream and group when they are not there
+    std::optional<std::string> from;            ///< first, new or an offset: where a group it creates starts
+    std::optional<std::uint64_t> lease_ms;      ///< absent: the group's
+    std::optional<std::uint64_t> max_attempts;  ///< of a group it creates
+    std::uint64_t credit_messages = 10'000;     ///< held and not settled, at most
+    std::uint64_t credit_bytes = 4 << 20;       ///< received and not handed out, at most
+    std::string client = "ferry";
+};
+
+/// One message as handed out. `item` points into `keep`.
+struct delivered_item {
+    std::uint64_t lease = 0;
+    std::uint64_t offset = 0;
+    std::uint64_t attempt = 1;
+    std::uint64_t wall_ns = 0;
+    item_view item;
+    shared_bytes keep;
+};
+
+/// What came of settling messages, as the spool answered.
+struct settled_runs {
+    std::vector<protocol::run> done;   ///< acks that count (also those that counted before)
+    std::vector<protocol::run> stale;  ///< refused: the lease was over
+};
+
+class consumer_session {
+  public:
+    explicit consumer_session(consumer_session_options options);
+
+    /// The next message, if one is at hand.
+    std::optional<delivered_item> next();
+    bool has_next() const noexcept { return !parcels_.empty(); }
+
+    void ack(std::uint64_t lease, std::uint64_t offset);
+    void nack(std::uint64_t lease, std::uint64_t offset, std::optional<std::uint64_t> delay_ms, const std::string& reason);
+
+    /// Asks for nothing more and gives back what was not handed out; then waits for the answers to its acks.
+    void leave(instant now);
+    /// After `leave`: everything settled was answered and LEAVE is in the output.
+    bool left() const noexcept { return left_; }
+
+    void frame(std::string_view head, std::optional<shared_bytes> body, instant now);
+    void tick(instant now);
+    std::uint64_t next_due_ns() const;
+    std::vector<outgoing_message> take_output() { return std::exchange(out_, {}); }
+    settled_runs take_settled() { return std::exchange(settled_, {}); }
+
+    bool joined() const noexcept { return joined_; }
+    /// Offset at which the spool said this group (or reader) stands when it joined.
+    std::uint64_t start() const noexcept { return start_; }
+    std::uint64_t unanswered() const noexcept { return unanswered_; }
+    std::uint64_t frames_bad() const noexcept { return frames_bad_; }
+    const std::string& failed_code() const noexcept { return failed_code_; }
+    const std::string& failed_reason() const noexcept { return failed_reason_; }
+    const spool_link& link() const noexcept { return link_; }
+
+  private:
+    struct parcel {
+        std::uint64_t lease = 0;
+        std::vector<protocol::delivered_run> runs;
+        std::size_t run_at = 0;        // which run is next,
+        std::uint64_t taken = 0;       // and how many of it were handed out
+        shared_bytes batch;
+        std::size_t at = 0;            // bytes handed out
+    };
+    struct held_lease {
+        run_set open;        // not settled by us yet
+        run_set to_ack;      // settled, not sent yet
+        run_set unanswered;  // sent, not answered yet
+        run_set nacked;      // told once, not answered yet; never told again as an ack
+        std::uint64_t renewed_ns = 0;
+        std::uint64_t sent_ns = 0;
+    };
+    void join();
+    void deliver(std::string_view head, const shared_bytes& body, instant now);
+    void done(std::string_view head);
+    void failed(std::string_view head);
+    void rejoin_lost(bool restarted);
+    bool settle(std::uint64_t lease, std::uint64_t offset);
+    void give_credit();
+    void send_settlements(instant now);
+    void renew(instant now);
+
+    consumer_session_options options_;
+    spool_link link_;
+    std::vector<outgoing_message> out_;
+    std::deque<parcel> parcels_;
+    std::map<std::uint64_t, held_lease> leases_;
+    std::string parts_;            // pieces of the DELIVER that follows
+    std::uint64_t parts_seen_ = 0;
+    settled_runs settled_;
+
+    bool joining_ = false, joined_ = false, leaving_ = false, left_ = false;
+    std::uint64_t channel_ = 0;
+    std::uint64_t incarnation_ = 0;
+    std::uint64_t lease_ns_ = 0;
+    std::uint64_t start_ = 0;
+    std::uint64_t read_from_ = 0;   // a reader's place, for joining again
+    bool read_any_ = false;
+    std::uint64_t held_ = 0;        // delivered to us and not settled by us
+    std::uint64_t held_at_join_ = 0;
+    std::uint64_t frames_received_ = 0;  // on this channel
+    std::uint64_t settled_count_ = 0, bytes_read_ = 0, frames_read_ = 0;  // on this channel
+    std::uint64_t credit_messages_sent_ = 0, credit_bytes_sent_ = 0, credit_frames_sent_ = 0;
+    std::uint64_t to_send_ = 0;     // messages in to_ack
+    std::uint64_t unanswered_ = 0;  // messages in unanswered
+    std::uint64_t frames_bad_ = 0;
+    std::string failed_code_;
+    std::string failed_reason_;
+};
+
+}  // namespace ferry

@@ -1,0 +1,237 @@
+#include "core/producer_session.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "core/batch.hpp"
+#include "core/log/checksum.hpp"
+
+namespace ferry {
+namespace {
+
+using namespace protocol;
+
+constexpr std::uint64_t linger_ns = 200'000;
+constexpr std::uint64_t resend_first_ns = 5'000'000'000;
+constexpr std::uint64_t resend_most_ns = 60'000'000'000;
+
+// Refusals that say "not from there", not "not this": the session goes back and sends again.
+bool goes_back(std::string_view reason) { return reason == code::out_of_order || reason == code::no_channel; }
+
+}  // namespace
+
+producer_session::producer_session(producer_session_options options)
+    : options_{std::move(options)}, link_{options_.client}, resend_after_ns_{resend_first_ns} {}
+
+producer_session::batch& producer_session::gather(std::size_t bytes, instant now) {
+    if (gathering_.count > 0 && gathering_.bytes->size() + bytes > options_.batch_bytes_max) seal();
+    if (gathering_.count == 0) {
+        gathering_.since_ns = now.monotonic_ns;
+        gathering_.time_ns = now.wall_ns;
+    }
+    return gathering_;
+}
+
+put_place producer_session::took(std::size_t size_before) {
+    const put_place place{gathering_.fate, gathering_.count++};
+    bytes_pending_ += gathering_.bytes->size() - size_before;
+    if (!failed_code_.empty()) fail(failed_code_, failed_reason_);
+    return place;
+}
+
+put_place producer_session::put(const message& message, instant now) {
+    batch& into = gather(item_bytes_max(message), now);
+    const std::size_t before = into.bytes->size();
+    append_item(*into.bytes, message);
+    return took(before);
+}
+
+put_place producer_session::put(std::string_view payload, instant now) {
+    batch& into = gather(payload.size() + 6, now);
+    const std::size_t before = into.bytes->size();
+    append_payload(*into.bytes, payload);
+    return took(before);
+}
+
+bool producer_session::should_wake() const noexcept {
+    return gathering_.count == 1 || gathering_.bytes->size() >= batch_bytes_start;
+}
+
+void producer_session::seal() {
+    gathering_.checksum = log::crc32c(*gathering_.bytes);
+    unconfirmed_.push_back(std::exchange(gathering_, batch{}));
+}
+
+void producer_session::open_channel() {
+    ++channel_;
+    opening_ = true;
+    opened_ = false;
+    resent_ += sent_;
+    sent_ = 0;
+    header_map options{{"create", std::int64_t{options_.create}}};
+    if (options_.grade) options.emplace("grade", static_cast<std::int64_t>(*options_.grade));
+    out_.push_back({encode(protocol::open{channel_, options_.stream, options_.name, producer_id_, epoch_, options}), std::nullopt});
+}
+
+void producer_session::opened(std::string_view head, instant now) {
+    protocol::opened message;
+    if (!decode(head, message) || message.channel != channel_ || !opening_) return;
+    opening_ = false;
+    opened_ = true;
+    producer_id_ = message.producer_id;
+    epoch_ = message.epoch;
+    previous_ = message.last_sequence;
+    if (next_sequence_ == 0) next_sequence_ = message.last_sequence + 1;
+    batches_sent_ = bytes_sent_ = 0;
+    window_batches_ = message.window_batches;
+    window_bytes_ = message.window_bytes;
+    progress_ns_ = now.monotonic_ns;
+}
+
+void producer_session::settle(std::deque<batch>::iterator which) {
+    bytes_pending_ -= which->bytes->size();
+    if (static_cast<std::size_t>(which - unconfirmed_.begin()) < sent_) --sent_;
+    unconfirmed_.erase(which);
+    settled_ = true;
+}
+
+void producer_session::stored(std::string_view head, instant now) {
+    protocol::stored message;
+    if (!decode(head, message) || message.channel != channel_ || !opened_) return;
+    window_batches_ = std::max(window_batches_, message.window_batches);
+    window_bytes_ = std::max(window_bytes_, message.window_bytes);
+    for (const stored_run& each : message.runs) {
+        const auto which = std::find_if(unconfirmed_.begin(), unconfirmed_.end(), [&](const batch& one) {
+            return one.first == each.first && one.count == each.count;
+        });
+        if (which == unconfirmed_.end()) continue;
+        which->fate->is = batch_fate::state::stored;
+        which->fate->offset = each.offset;
+        which->fate->duplicate = each.duplicate;
+        settle(which);
+        progress_ns_ = now.monotonic_ns;
+        resend_after_ns_ = resend_first_ns;
+    }
+}
+
+void producer_session::refused(std::string_view head) {
+    protocol::refused message;
+    if (!decode(head, message) || message.channel != channel_ || !opened_) return;
+    if (message.code == code::fenced) return fail(message.code, message.reason);
+    if (!goes_back(message.code)) {
+        const auto which = std::find_if(unconfirmed_.begin(), unconfirmed_.end(),
+                                        [&](const batch& one) { return one.first == message.first; });
+        if (which != unconfirmed_.end()) {
+            which->fate->is = batch_fate::state::refused;
+            which->fate->code = message.code;
+            which->fate->reason = message.reason;
+            settle(which);
+        }
+    }
+    open_channel();  // what followed the refused one was refused with it
+}
+
+void producer_session::failed(std::string_view head) {
+    protocol::error message;
+    if (!decode(head, message) || message.channel != channel_) return;
+    if (goes_back(message.code)) return open_channel();
+    fail(message.code, message.text);
+}
+
+void producer_session::fail(std::string code, std::string reason) {
+    failed_code_ = std::move(code);
+    failed_reason_ = std::move(reason);
+    opened_ = opening_ = false;
+    if (gathering_.count > 0) unconfirmed_.push_back(std::exchange(gathering_, batch{}));
+    for (batch& each : unconfirmed_) {
+        each.fate->is = batch_fate::state::refused;
+        each.fate->code = failed_code_;
+        each.fate->reason = failed_reason_;
+    }
+    unconfirmed_.clear();
+    bytes_pending_ = 0;
+    sent_ = 0;
+    settled_ = true;
+}
+
+void producer_session::frame(std::string_view head, instant now) {
+    switch (link_.frame(head, now)) {
+        case spool_link::change::none: return;
+        case spool_link::change::lost: opened_ = opening_ = false; return;
+        case spool_link::change::up:
+            if (failed_code_.empty()) open_channel();
+            return;
+        case spool_link::change::not_mine: break;
+    }
+    switch (*kind_of(head)) {
+        case kind::opened: opened(head, now); break;
+        case kind::stored: stored(head, now); break;
+        case kind::refused: refused(head); break;
+        case kind::error: failed(head); break;
+        default: return;
+    }
+    pump(now);
+}
+
+void producer_session::send(batch& next) {
+    if (next.first == 0) {
+        next.first = next_sequence_;
+        next_sequence_ += next.count;
+    }
+    std::string_view rest = *next.bytes;
+    const std::uint64_t pieces = (rest.size() + ferry::batch_bytes_max - 1) / ferry::batch_bytes_max;
+    for (std::uint64_t piece = 0; piece + 1 < pieces; ++piece) {
+        out_.push_back({encode(part{channel_, piece, pieces - 1}), shared_bytes{next.bytes, rest.substr(0, ferry::batch_bytes_max)}});
+        rest.remove_prefix(ferry::batch_bytes_max);
+    }
+    // What the spool already has is answered as a duplicate, whatever it names as its predecessor.
+    const bool known = next.last() <= previous_;
+    const std::uint64_t previous = known ? next.first - 1 : previous_;
+    out_.push_back({encode(protocol::put{channel_, previous, next.first, next.count,
+                                         static_cast<std::uint64_t>(checksum_kind::crc32c), next.checksum, next.time_ns}),
+                    shared_bytes{next.bytes, rest}});
+    if (!known) previous_ = next.last();
+    ++batches_sent_;
+    bytes_sent_ += next.bytes->size();
+    ++sent_;
+}
+
+void producer_session::pump(instant now) {
+    if (!opened_) return;
+    while (true) {
+        const bool room = batches_sent_ < window_batches_;
+        if (sent_ < unconfirmed_.size()) {
+            batch& next = unconfirmed_[sent_];
+            // A batch larger than the window may go when nothing else is under way.
+            if (!room || (sent_ > 0 && bytes_sent_ + next.bytes->size() > window_bytes_)) return;
+            send(next);
+            if (progress_ns_ == 0 || sent_ == 1) progress_ns_ = now.monotonic_ns;
+            continue;
+        }
+        const bool old = now.monotonic_ns >= gathering_.since_ns + linger_ns;
+        const bool leaves = flush_ || old || unconfirmed_.empty() || gathering_.bytes->size() >= batch_bytes_start;
+        if (gathering_.count == 0 || !leaves || !room || (sent_ > 0 && bytes_sent_ + gathering_.bytes->size() > window_bytes_)) break;
+        seal();
+    }
+    if (gathering_.count == 0) flush_ = false;
+}
+
+void producer_session::tick(instant now) {
+    const bool waiting = !idle() || opening_;
+    if (link_.tick(now, waiting, out_) == spool_link::change::lost) opened_ = opening_ = false;
+    if (opened_ && sent_ > 0 && now.monotonic_ns >= progress_ns_ + resend_after_ns_) {
+        resend_after_ns_ = std::min(2 * resend_after_ns_, resend_most_ns);
+        open_channel();
+    }
+    pump(now);
+}
+
+std::uint64_t producer_session::next_due_ns() const {
+    std::uint64_t due = link_.next_due_ns(!idle() || opening_);
+    if (opened_ && sent_ > 0) due = std::min(due, progress_ns_ + resend_after_ns_);
+    if (opened_ && gathering_.count > 0 && batches_sent_ < window_batches_) due = std::min(due, gathering_.since_ns + linger_ns);
+    return due;
+}
+
+}  // namespace ferry

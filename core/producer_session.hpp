@@ -1,0 +1,133 @@
+// A producer's side of the spool protocol, as a state machine: messages and frames in, frames out.
+//
+// Messages gather in batches. An idle session sends the first message at once; while batches are under way
+// the following ones gather, until the batch is large or 200 us old. Every batch keeps its bounds and bytes
+// until it is confirmed or refused for good; whatever goes wrong in between (a lost frame, a restarted spool,
+// a hole), the session opens a new channel, is told the last sequence stored, and sends again from there. The
+// spool recognises what it has.
+//
+// Nothing here blocks, reads a clock or owns a socket. Threads: one caller at a time.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/protocol.hpp"
+#include "core/shared_bytes.hpp"
+#include "core/spool_link.hpp"
+#include "ferry/message.hpp"
+
+namespace ferry {
+
+struct producer_session_options {
+    std::string stream;
+    std::optional<std::string> name;          ///< a lasting identity; absent: one for this run
+    bool create = true;                       ///< make the stream when it is not there
+    std::optional<protocol::grade> grade;     ///< absent: the stream's own
+    std::size_t batch_bytes_max = ferry::batch_bytes_max;
+    std::string client = "ferry";
+};
+
+/// What became of a batch; its messages' receipts share it. Settled once, by the session.
+struct batch_fate {
+    enum class state : std::uint8_t { pending, stored, refused };
+    state is = state::pending;
+    bool duplicate = false;
+    std::uint64_t offset = 0;  ///< of its first message, when stored
+    std::string code;          ///< why it was refused: a code of the protocol, and words
+    std::string reason;
+};
+
+/// A message's place: its batch, and which of the batch's messages it is.
+struct put_place {
+    std::shared_ptr<batch_fate> fate;
+    std::uint64_t index = 0;
+};
+
+class producer_session {
+  public:
+    explicit producer_session(producer_session_options options);
+
+    /// Takes a message. After `failed()` it is refused at once.
+    put_place put(const message& message, instant now);
+    put_place put(std::string_view payload, instant now);
+
+    /// Sends the open batch without waiting for company.
+    void flush() noexcept { flush_ = true; }
+
+    void frame(std::string_view head, instant now);
+    void tick(instant now);
+    std::uint64_t next_due_ns() const;
+
+    /// Messages to send, in order. The caller keeps what its socket does not take.
+    std::vector<outgoing_message> take_output() { return std::exchange(out_, {}); }
+
+    /// True once after batches were settled: somebody may be waiting for them.
+    bool take_settled() noexcept { return std::exchange(settled_, false); }
+
+    std::size_t bytes_pending() const noexcept { return bytes_pending_; }
+    bool idle() const noexcept { return unconfirmed_.empty() && gathering_.count == 0; }
+    bool opened() const noexcept { return opened_; }
+    bool should_wake() const noexcept;  ///< the open batch can leave: the loop should tick
+    /// Why nothing can be put any more (denied, fenced, read-only, removed ...); code empty while all is well.
+    const std::string& failed_code() const noexcept { return failed_code_; }
+    const std::string& failed_reason() const noexcept { return failed_reason_; }
+    const spool_link& link() const noexcept { return link_; }
+    std::uint64_t resent() const noexcept { return resent_; }
+
+  private:
+    struct batch {
+        std::uint64_t first = 0;  // sequence; 0 = not sent yet
+        std::uint64_t count = 0;
+        std::uint32_t checksum = 0;
+        std::uint64_t time_ns = 0;
+        std::uint64_t since_ns = 0;  // monotonic, of its first message
+        std::shared_ptr<std::string> bytes = std::make_shared<std::string>();
+        std::shared_ptr<batch_fate> fate = std::make_shared<batch_fate>();
+        std::uint64_t last() const noexcept { return first + count - 1; }
+    };
+    put_place took(std::size_t size_before);
+    batch& gather(std::size_t bytes, instant now);
+    void seal();
+    void pump(instant now);
+    void send(batch& next);
+    void open_channel();
+    void opened(std::string_view head, instant now);
+    void stored(std::string_view head, instant now);
+    void refused(std::string_view head);
+    void failed(std::string_view head);
+    void fail(std::string code, std::string reason);
+    void settle(std::deque<batch>::iterator which);
+
+    producer_session_options options_;
+    spool_link link_;
+    std::vector<outgoing_message> out_;
+    batch gathering_;
+    std::deque<batch> unconfirmed_;
+    std::size_t sent_ = 0;  // so many of unconfirmed_ went out on this channel
+    std::size_t bytes_pending_ = 0;
+    bool flush_ = false;
+    bool settled_ = false;
+
+    bool opening_ = false;
+    bool opened_ = false;
+    std::uint64_t channel_ = 0;
+    std::optional<std::string> producer_id_;
+    std::uint64_t epoch_ = 0;
+    std::uint64_t next_sequence_ = 0;  // 0 until the first OPENED
+    std::uint64_t previous_ = 0;       // of the next PUT
+    std::uint64_t batches_sent_ = 0, bytes_sent_ = 0;  // on this channel
+    std::uint64_t window_batches_ = 0, window_bytes_ = 0;
+    std::uint64_t progress_ns_ = 0;
+    std::uint64_t resend_after_ns_ = 0;
+    std::uint64_t resent_ = 0;
+    std::string failed_code_;
+    std::string failed_reason_;
+};
+
+}  // namespace ferry

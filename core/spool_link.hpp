@@ -1,0 +1,53 @@
+// A client's link to a spool: the greeting, the incarnation, and whether anybody is there.
+//
+// Shared by the producer's and the consumer's session. A state machine: frames and `now` in, messages out.
+// It says HELLO until it is answered, PINGs when nothing was heard, and takes the link for lost when nothing
+// came for three intervals, when the spool knows no session, or when its incarnation changed.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/protocol.hpp"
+#include "core/shared_bytes.hpp"
+
+namespace ferry {
+
+class spool_link {
+  public:
+    explicit spool_link(std::string client) : client_{std::move(client)} {}
+
+    enum class change : std::uint8_t { none, up, lost, not_mine };
+
+    /// Looks at a frame. `not_mine`: it is for the session's channels. `up` and `lost`: channels are gone and
+    /// must be opened (again, once the link is up).
+    change frame(std::string_view head, instant now);
+
+    /// Sends what is due. `waiting` says that the session waits for an answer: then silence is noticed sooner.
+    change tick(instant now, bool waiting, std::vector<outgoing_message>& out);
+    std::uint64_t next_due_ns(bool waiting) const;
+
+    /// Drops the session on purpose: the next tick says HELLO.
+    void drop() noexcept;
+
+    bool up() const noexcept { return up_; }
+    std::uint64_t incarnation() const noexcept { return incarnation_; }
+    /// HELLOs sent since the link was last up. After three an inproc client makes a new socket: a DEALER
+    /// whose inproc peer was closed and bound again blocks for good.
+    int unanswered() const noexcept { return unanswered_; }
+    std::uint64_t message_bytes_max() const noexcept { return message_bytes_max_; }
+
+  private:
+    std::string client_;
+    bool up_ = false;
+    std::uint64_t incarnation_ = 0;
+    std::uint64_t heard_ns_ = 0;
+    std::uint64_t pinged_ns_ = 0;
+    std::uint64_t greeted_ns_ = 0;
+    std::uint64_t message_bytes_max_ = 16 << 20;
+    int unanswered_ = 0;
+};
+
+}  // namespace ferry
