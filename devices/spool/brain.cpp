@@ -1,0 +1,212 @@
+#include "devices/spool/brain.hpp"
+
+#include <algorithm>
+
+namespace ferry {
+namespace {
+
+using namespace protocol;
+
+constexpr std::uint64_t silent_ns = 3 * ping_interval_ns;
+constexpr std::uint64_t retry_after_ns = 10'000'000;
+constexpr std::size_t unsent_max = 4096;
+constexpr std::size_t sessions_max = 65'536;
+constexpr std::uint64_t never = ~std::uint64_t{0};
+
+}  // namespace
+
+brain::brain(const brain_options& options, spool_state recovered, instant now)
+    : parts_{options, std::move(recovered)},
+      intake_{parts_},
+      dispatcher_{parts_},
+      settlement_{parts_},
+      administration_{parts_, settlement_} {
+    parts_.now = now;
+    settle_restart();
+}
+
+// After an unclean stop somebody may have seen what lies below the delivered marks, and offsets below the told
+// marks: the first comes back flagged, the second are not used again.
+void brain::settle_restart() {
+    const bool clean = parts_.state.stopped_before(parts_.options.incarnation);
+    for (auto& [number, each] : parts_.state.streams()) {
+        const std::uint64_t stored_end = each.next;
+        if (!clean && each.told_mark > each.next) {
+            each.gaps.add({each.next, each.told_mark - each.next});
+            each.next = each.told_mark;
+        }
+        stream_run& run = parts_.stream_runs[number];
+        run.visible = each.next;
+        run.told_durable = run.told_asked = each.told_mark;
+        run.released = 0;
+        parts_.touched.insert(number);
+        for (auto& [group_number, whose] : each.groups) {
+            parts_.group_runs[{number, group_number}].mark_durable = whose.delivered_mark();
+            if (clean) continue;
+            records::attempt seen{number, group_number, static_cast<std::uint64_t>(records::attempt_reason::restarted),
+                                  whose.perhaps_seen(stored_end, each.gaps, parts_.now)};
+            if (seen.runs.empty()) continue;
+            parts_.journal.append(log::record_type::attempt, seen, parts_.now);
+            parts_.journal.sync_soon(parts_.now, 0);
+        }
+    }
+}
+
+void brain::bad_frame(session& from) {
+    ++parts_.counters.frames_bad;
+    parts_.send_error(from.number, 0, code::bad_frame, "a frame that is not ferry-spool/1");
+}
+
+template <typename Message, typename Handler>
+void brain::decoded(session& from, std::string_view head, Handler handler) {
+    Message message;
+    if (decode(head, message)) handler(message);
+    else bad_frame(from);
+}
+
+void brain::hello(session& from, const protocol::hello& request) {
+    if (request.version < version)
+        return parts_.send_error(from.number, 0, code::unsupported, "this spool speaks ferry-spool/1");
+    // Channels belong to one greeting: a client that says HELLO again has lost what it had.
+    from.takes.clear();
+    from.puts.clear();
+    from.unsent.clear();
+    from.client = request.client.substr(0, 256);
+    from.greeted = true;
+    parts_.send(from.number,
+                encode(welcome{version, parts_.options.incarnation,
+                               {{"message_bytes_max", static_cast<std::int64_t>(parts_.options.message_bytes_max)},
+                                {"frame_bytes_max", static_cast<std::int64_t>(batch_bytes_max)},
+                                {"ping_ms", static_cast<std::int64_t>(ping_interval_ns / 1'000'000)}}}));
+}
+
+void brain::handle(session& from, kind what, std::string_view head, const shared_bytes& body) {
+    switch (what) {
+        case kind::open: return decoded<protocol::open>(from, head, [&](auto& m) { intake_.open(from, m); });
+        case kind::put: return decoded<protocol::put>(from, head, [&](auto& m) { intake_.put(from, m, body); });
+        case kind::part: return decoded<protocol::part>(from, head, [&](auto& m) { intake_.part(from, m, body); });
+        case kind::join: return decoded<protocol::join>(from, head, [&](auto& m) { settlement_.join(from, m); });
+        case kind::leave: return decoded<protocol::leave>(from, head, [&](auto& m) { settlement_.leave(from, m); });
+        case kind::credit: return decoded<protocol::credit>(from, head, [&](auto& m) { settlement_.credit(from, m); });
+        case kind::ack: return decoded<protocol::ack>(from, head, [&](auto& m) { settlement_.ack(from, m); });
+        case kind::nack: return decoded<protocol::nack>(from, head, [&](auto& m) { settlement_.nack(from, m); });
+        case kind::release: return decoded<protocol::release>(from, head, [&](auto& m) { settlement_.release(from, m); });
+        case kind::extend: return decoded<protocol::extend>(from, head, [&](auto& m) { settlement_.extend(from, m); });
+        case kind::admin: return decoded<protocol::admin>(from, head, [&](auto& m) { administration_.handle(from, m); });
+        default:
+            ++parts_.counters.frames_bad;
+            return parts_.send_error(from.number, 0, code::unsupported,
+                                     "kind " + std::to_string(static_cast<int>(what)) + " is not supported");
+    }
+}
+
+void brain::frame(std::uint64_t session_number, std::string_view user, std::string_view head,
+                  std::optional<shared_bytes> body, instant now) {
+    parts_.now = now;
+    if (!parts_.sessions.contains(session_number) && parts_.sessions.size() >= sessions_max) return;
+    session& from = parts_.sessions[session_number];
+    from.number = session_number;
+    from.user = user;
+    from.heard_ns = now.monotonic_ns;
+    retry_unsent(from);
+    const auto what = kind_of(head);
+    if (!what) return bad_frame(from);
+    if (*what == kind::hello) return decoded<protocol::hello>(from, head, [&](auto& m) { hello(from, m); });
+    if (!from.greeted) return parts_.send_error(session_number, 0, code::no_session, "say HELLO first");
+    if (*what == kind::ping)
+        return decoded<protocol::ping>(from, head, [&](auto& m) {
+            parts_.send(session_number, encode(pong{m.token, parts_.options.incarnation}));
+        });
+    handle(from, *what, head, body.value_or(shared_bytes{}));
+}
+
+void brain::forget(std::uint64_t session_number) { parts_.sessions.erase(session_number); }
+
+void brain::detached(std::uint64_t session_number, instant now) {
+    parts_.now = now;
+    forget(session_number);
+}
+
+void brain::appended(std::uint64_t ticket, instant now) {
+    parts_.now = now;
+    parts_.journal.appended(ticket);
+}
+
+void brain::durable(std::uint64_t ticket, instant now) {
+    parts_.now = now;
+    parts_.journal.durable(ticket);
+}
+
+void brain::failed(const std::string& reason, instant now) {
+    parts_.now = now;
+    if (read_only()) return;
+    parts_.read_only_reason = reason;
+    parts_.journal.fail();
+    intake_.refuse_all(code::read_only, reason);
+    for (auto& [number, each] : parts_.sessions)
+        for (auto& [channel, take] : each.takes)
+            if (take.group) parts_.send_error(number, channel, code::read_only, reason);
+}
+
+void brain::read_done(std::uint64_t cookie, log::read_result&& result, instant now) {
+    parts_.now = now;
+    dispatcher_.read_done(cookie, std::move(result));
+}
+
+void brain::space(std::uint64_t bytes_left) { parts_.disk_full = bytes_left == 0; }
+
+void brain::unsent(send_action action) {
+    session* to = parts_.find_session(action.session);
+    if (to == nullptr) return;
+    to->unsent.push_back(std::move(action));
+    if (to->unsent.size() > unsent_max) return forget(to->number);  // it has not read for thousands of replies
+    retry_due_ns_ = std::min(retry_due_ns_, parts_.now.monotonic_ns + retry_after_ns);
+}
+
+void brain::retry_unsent(session& to) {
+    for (send_action& each : std::exchange(to.unsent, {})) parts_.out.sends.push_back(std::move(each));
+}
+
+void brain::tick(instant now) {
+    parts_.now = now;
+    parts_.journal.tick(now);
+    settlement_.tick();
+    if (now.monotonic_ns >= retry_due_ns_) {
+        retry_due_ns_ = never;
+        for (auto& [number, each] : parts_.sessions) retry_unsent(each);
+    }
+    std::erase_if(parts_.sessions, [&](const auto& entry) {
+        const bool silent = now.monotonic_ns >= entry.second.heard_ns + silent_ns;
+        if (silent) ++parts_.counters.sessions_silent;
+        return silent;
+    });
+}
+
+actions brain::take_actions(instant now) {
+    parts_.now = now;
+    dispatcher_.run();
+    intake_.send_confirms();
+    actions out;
+    if (auto turn = parts_.journal.close_turn(now)) {
+        // Below grade synced a continuation may have run at once and have something to say.
+        intake_.send_confirms();
+        out = std::exchange(parts_.out, {});
+        out.appends.push_back(std::move(*turn));
+    } else {
+        out = std::exchange(parts_.out, {});
+    }
+    return out;
+}
+
+std::optional<append_action> brain::stop(instant now) {
+    parts_.now = now;
+    return parts_.journal.last_turn(parts_.options.incarnation, now);
+}
+
+std::uint64_t brain::next_due_ns() const {
+    std::uint64_t due = std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(), retry_due_ns_});
+    for (const auto& [number, each] : parts_.sessions) due = std::min(due, each.heard_ns + silent_ns);
+    return due;
+}
+
+}  // namespace ferry

@@ -1,0 +1,75 @@
+// The brain of a spool: an asynchronous state machine. Events go in, actions come out.
+//
+// No call blocks, reads a clock, opens a file or owns a socket; randomness is seeded. The device (spool) gives
+// it sockets, threads and the log, the simulator gives it none of these and replays any history from a seed.
+//
+//     brain.frame(session, user, head, body, now);      // what a peer sent
+//     for (auto& each : brain.take_actions(now)...) ... // append, read, send, release
+//     brain.appended(ticket, now); brain.durable(ticket, now);
+//
+// Events of one log arrive in the order of their actions. Threads: one caller at a time.
+#pragma once
+
+#include "core/log/log.hpp"
+#include "devices/spool/administration.hpp"
+#include "devices/spool/brain_parts.hpp"
+#include "devices/spool/dispatcher.hpp"
+#include "devices/spool/intake.hpp"
+#include "devices/spool/settlement.hpp"
+
+namespace ferry {
+
+class brain {
+  public:
+    /// Starts from the state the log was replayed into. Everything in it is synced.
+    brain(const brain_options& options, spool_state recovered, instant now);
+    brain(const brain&) = delete;
+    brain& operator=(const brain&) = delete;
+
+    // --- events ---------------------------------------------------------------------------------------------
+    /// A frame of the protocol and, where the kind has one, its payload frame.
+    void frame(std::uint64_t session_number, std::string_view user, std::string_view head,
+               std::optional<shared_bytes> body, instant now);
+    void detached(std::uint64_t session_number, instant now);
+    void appended(std::uint64_t ticket, instant now);
+    void durable(std::uint64_t ticket, instant now);
+    void failed(const std::string& reason, instant now);
+    void read_done(std::uint64_t cookie, log::read_result&& result, instant now);
+    void space(std::uint64_t bytes_left);
+    /// A send the socket did not take: it is offered again when the peer next speaks, or after 10 ms.
+    void unsent(send_action action);
+    void tick(instant now);
+
+    // --- actions ---------------------------------------------------------------------------------------------
+    actions take_actions(instant now);
+    /// The last append of an orderly stop: a watermark and a clean snapshot. Nothing may follow.
+    std::optional<append_action> stop(instant now);
+
+    /// When `tick` must be called at the latest (monotonic).
+    std::uint64_t next_due_ns() const;
+
+    const brain_counters& counters() const noexcept { return parts_.counters; }
+    const spool_state& state() const noexcept { return parts_.state; }
+    bool read_only() const noexcept { return !parts_.read_only_reason.empty(); }
+    /// Bytes of records handed out and not yet written: what the ingress pool bounds.
+    std::uint64_t bytes_unwritten() const noexcept { return parts_.journal.bytes_unwritten(); }
+
+  private:
+    void settle_restart();
+    void handle(session& from, protocol::kind what, std::string_view head, const shared_bytes& body);
+    void hello(session& from, const protocol::hello& request);
+    template <typename Message, typename Handler>
+    void decoded(session& from, std::string_view head, Handler handler);
+    void bad_frame(session& from);
+    void retry_unsent(session& to);
+    void forget(std::uint64_t session_number);
+
+    brain_parts parts_;
+    intake intake_;
+    dispatcher dispatcher_;
+    settlement settlement_;
+    administration administration_;
+    std::uint64_t retry_due_ns_ = ~std::uint64_t{0};
+};
+
+}  // namespace ferry

@@ -1,0 +1,120 @@
+// What the parts of the brain share: the state, the journal, the sessions, and what leaves at the turn's end.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/clock.hpp"
+#include "devices/spool/actions.hpp"
+#include "devices/spool/batch_cache.hpp"
+#include "devices/spool/journal.hpp"
+#include "devices/spool/session.hpp"
+#include "devices/spool/state.hpp"
+
+namespace ferry {
+
+/// What somebody wants to do; asked for by verb, user and stream before anything is done.
+enum class verb : std::uint8_t { publish, consume, ack, admin };
+
+struct brain_options {
+    std::uint64_t incarnation = 1;
+    std::uint64_t seed = 1;                          ///< of lease and producer ids
+    std::uint64_t record_bytes_max = 16 << 20;       ///< what the log takes
+    std::uint64_t message_bytes_max = 16 << 20;      ///< payload of one message
+    std::size_t pool_bytes = 8 << 20;                ///< ingress, egress and cached batches, each
+    std::size_t runs_max = 250'000;                  ///< open runs kept by all groups together (about 100 B each)
+    std::size_t producers_max = 100'000;             ///< per user
+    protocol::grade default_grade = protocol::grade::synced;
+    std::function<bool(std::string_view user, verb, std::string_view stream)> allow;  ///< absent: everything
+};
+
+/// Counters of everything that is dropped, refused or noticed.
+struct brain_counters {
+    std::uint64_t messages_stored = 0;
+    std::uint64_t messages_duplicate = 0;
+    std::uint64_t messages_refused = 0;
+    std::uint64_t messages_delivered = 0;
+    std::uint64_t messages_redelivered = 0;
+    std::uint64_t messages_acked = 0;
+    std::uint64_t messages_nacked = 0;
+    std::uint64_t messages_dead = 0;
+    std::uint64_t leases_expired = 0;
+    std::uint64_t acks_stale = 0;
+    std::uint64_t frames_bad = 0;
+    std::uint64_t frames_over_window = 0;
+    std::uint64_t sessions_silent = 0;
+    std::uint64_t messages_damaged = 0;
+};
+
+/// How far a stream may be shown: everything below is durable to its own grade, and its offset may be told.
+struct stream_run {
+    struct pending {
+        std::uint64_t end = 0;
+        bool durable = false;
+        bool needs_told = false;
+    };
+    std::uint64_t visible = 0;
+    std::deque<pending> pending;
+    std::uint64_t told_durable = 0;  ///< the told mark that is synced
+    std::uint64_t told_asked = 0;
+    std::deque<std::pair<std::uint64_t, std::function<void()>>> untold;  ///< (end offset, answer) until the mark covers it
+    std::uint64_t released = 0;
+};
+
+/// What of a group lives only as long as the spool runs.
+struct group_run {
+    std::uint64_t mark_durable = 0;  ///< the delivered mark that is synced
+    std::deque<std::pair<std::uint64_t, std::uint64_t>> consumers;  ///< (session, channel), next in turn first
+    bool reading = false;
+};
+
+struct brain_parts {
+    brain_parts(const brain_options& given, spool_state recovered)
+        : options{given}, state{std::move(recovered)}, journal{state}, cache{given.pool_bytes}, random{given.seed} {}
+
+    using group_key = std::pair<std::uint32_t, std::uint32_t>;  // stream, group
+
+    brain_options options;
+    spool_state state;
+    ferry::journal journal;
+    batch_cache cache;
+    std::mt19937_64 random;
+    instant now;
+    std::map<std::uint64_t, session> sessions;
+    std::map<std::uint32_t, stream_run> stream_runs;
+    std::map<group_key, group_run> group_runs;
+    std::set<std::uint32_t> touched;              ///< streams in which something may be deliverable now
+    std::set<std::pair<std::uint64_t, std::uint64_t>> to_confirm;  ///< (session, channel) with STORED to send
+    std::uint64_t next_holder = 1;
+    std::string read_only_reason;                 ///< empty while writing works
+    bool disk_full = false;
+    actions out;
+    brain_counters counters;
+
+    bool allowed(const session& who, verb what, std::string_view stream) const {
+        return !options.allow || options.allow(who.user, what, stream);
+    }
+    session* find_session(std::uint64_t number) {
+        const auto found = sessions.find(number);
+        return found == sessions.end() ? nullptr : &found->second;
+    }
+    void send(std::uint64_t to, std::string head, std::optional<shared_bytes> body = std::nullopt) {
+        out.sends.push_back({to, std::move(head), std::move(body)});
+    }
+    void send_error(std::uint64_t to, std::uint64_t channel, std::string_view code, std::string text) {
+        send(to, protocol::encode(protocol::error{channel, std::string{code}, std::move(text)}));
+    }
+    std::uint64_t random_id() {
+        std::uint64_t id = 0;
+        while (id == 0) id = random();
+        return id;
+    }
+};
+
+}  // namespace ferry

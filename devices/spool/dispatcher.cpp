@@ -1,0 +1,261 @@
+#include "devices/spool/dispatcher.hpp"
+
+#include <algorithm>
+
+#include "core/log/checksum.hpp"
+
+namespace ferry {
+namespace {
+
+using namespace protocol;
+
+constexpr std::size_t parcel_bytes = batch_bytes_start;  // cut pieces are joined up to here
+constexpr std::size_t read_bytes = 512 << 10;
+constexpr std::uint64_t mark_margin = dispatcher::mark_step / 2;
+
+}  // namespace
+
+// The pool is shared by all who take; everybody may have one full frame under way.
+std::size_t dispatcher::unread_bytes_max() const {
+    std::size_t consumers = 0;
+    for (const auto& [number, each] : parts_.sessions) consumers += each.takes.size();
+    return std::max(batch_bytes_max, parts_.options.pool_bytes / std::max<std::size_t>(consumers, 1));
+}
+
+void dispatcher::run() {
+    // Nothing may be leased that no mark can cover.
+    const bool writing = parts_.read_only_reason.empty();
+    const auto touched = std::exchange(parts_.touched, {});
+    for (const std::uint32_t number : touched) {
+        stream* from = parts_.state.find(number);
+        if (from == nullptr) continue;
+        if (writing)
+            for (auto& [group_number, each] : from->groups) serve_group(*from, each);
+        serve_readers(*from);
+        stream_run& run = parts_.stream_runs[number];
+        if (from->first > run.released) {
+            run.released = from->first;
+            // Removal waits until the acks that allow it are durable.
+            parts_.journal.when(grade::synced, [this, number, offset = from->first] {
+                parts_.out.releases.push_back({number, offset});
+            });
+        }
+    }
+}
+
+void dispatcher::serve_group(stream& from, group& whose) {
+    group_run& run = parts_.group_runs[{from.number, whose.number}];
+    if (run.reading) return;
+    std::size_t without = 0;  // consumers in a row that could take nothing
+    while (!run.consumers.empty() && without < run.consumers.size()) {
+        const auto next = run.consumers.front();
+        run.consumers.pop_front();
+        session* to = parts_.find_session(next.first);
+        if (to == nullptr || !to->takes.contains(next.second)) continue;
+        run.consumers.push_back(next);
+        without = deliver_to(from, whose, next.first, next.second) ? 0 : without + 1;
+        if (run.reading) return;
+    }
+}
+
+// Cuts what was picked to what lies below the durable delivered mark, and raises the mark in time.
+bool dispatcher::below_mark(stream& from, group& whose, tried_run& picked) {
+    group_run& run = parts_.group_runs[{from.number, whose.number}];
+    if (picked.offset + mark_margin > whose.delivered_mark()) {
+        const std::uint64_t mark = std::max(picked.offset, whose.delivered_mark()) + mark_step;
+        parts_.journal.append(log::record_type::mark,
+                              records::mark{static_cast<std::uint64_t>(records::mark_kind::delivered), from.number,
+                                            whose.number, mark},
+                              parts_.now);
+        parts_.journal.sync_now();
+        parts_.journal.when(grade::synced, [this, key = brain_parts::group_key{from.number, whose.number}, mark] {
+            group_run& waiting = parts_.group_runs[key];
+            waiting.mark_durable = std::max(waiting.mark_durable, mark);
+            parts_.touched.insert(key.first);
+        });
+    }
+    if (picked.offset >= run.mark_durable) return false;
+    picked.count = std::min(picked.count, run.mark_durable - picked.offset);
+    return true;
+}
+
+// Adds as much of `picked` as the cache holds in one piece. False: it must be read first.
+bool dispatcher::fill(parcel& into, std::uint32_t stream_number, const tried_run& picked, std::uint64_t& taken) {
+    const cached_batch* at = parts_.cache.find(stream_number, picked.offset);
+    if (at == nullptr) return false;
+    taken = std::min(picked.count, at->end() - picked.offset);
+    std::string_view bytes = at->slice(picked.offset, taken);
+    if (bytes.size() > batch_bytes_max && taken > 1) {  // a large slice of one batch leaves in frames of its own
+        taken = std::max<std::uint64_t>(1, taken * batch_bytes_max / 2 / bytes.size());
+        bytes = at->slice(picked.offset, taken);
+    }
+    if (into.messages > 0 && into.bytes + bytes.size() > parcel_bytes) {
+        taken = 0;
+        return true;
+    }
+    if (into.whole != nullptr) into.joined = into.whole->batch.view;
+    into.whole = into.messages == 0 && taken == at->count ? at : nullptr;
+    if (into.whole == nullptr) into.joined += bytes;
+    into.bytes += bytes.size();
+    into.messages += taken;
+    into.runs.push_back({picked.offset, taken, picked.attempt, at->wall_ns});
+    into.picked.push_back({picked.offset, taken, picked.attempt, picked.failures, 0});
+    return true;
+}
+
+bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_number, std::uint64_t channel_number) {
+    session& to = *parts_.find_session(session_number);
+    take_channel& channel = to.takes.at(channel_number);
+    if (!channel.has_credit() || channel.unread_bytes >= unread_bytes_max()) return false;
+    std::size_t kept = 0;
+    for (const auto& [number, each] : from.groups) kept += each.runs_kept();
+    const std::uint64_t visible = kept < parts_.options.runs_max ? parts_.stream_runs[from.number].visible : whose.cursor();
+
+    lease held{.id = parts_.random_id(), .holder = channel.holder, .frame = channel.frames + 1, .user = to.user,
+               .deadline_ns = parts_.now.monotonic_ns + channel.lease_ns, .given_ns = parts_.now.monotonic_ns,
+               .runs = {}, .outstanding = 0};
+    parcel what;
+    lease* under = nullptr;
+    while (what.bytes < parcel_bytes) {
+        const std::uint64_t room = channel.messages_max - channel.messages - what.messages;
+        auto picked = whose.pick(visible, from.gaps, room);
+        if (!picked || !below_mark(from, whose, *picked)) break;
+        std::uint64_t taken = 0;
+        if (!fill(what, from.number, *picked, taken)) {
+            if (what.messages == 0) {
+                parts_.group_runs[{from.number, whose.number}].reading = true;
+                ask_read({from.number, whose.number, {}, picked->offset});
+            }
+            break;
+        }
+        if (taken == 0) break;
+        if (under == nullptr) under = &whose.new_lease(held);
+        whose.take({picked->offset, taken, picked->attempt, picked->failures, 0}, *under);
+    }
+    if (what.messages == 0) return false;
+    for (const delivered_run& each : what.runs)
+        if (each.attempt > 1) parts_.counters.messages_redelivered += each.count;
+    parts_.counters.messages_delivered += what.messages;
+    send(what, to, channel_number, held.id);
+    return true;
+}
+
+void dispatcher::send(parcel& what, session& to, std::uint64_t channel_number, std::uint64_t lease_id) {
+    take_channel& channel = to.takes.at(channel_number);
+    channel.messages += what.messages;
+    channel.bytes += what.bytes;
+    ++channel.frames;
+    channel.unread.push_back(what.bytes);
+    channel.unread_bytes += what.bytes;
+    deliver head{channel_number, lease_id, channel.lease_ns / 1'000'000, std::move(what.runs), 0, 0};
+    shared_bytes body;
+    if (what.whole != nullptr) {
+        // A whole batch travels on with the checksum its producer gave it.
+        head.checksum_kind = static_cast<std::uint64_t>(what.whole->checksum_is);
+        head.checksum = what.whole->checksum;
+        body = what.whole->batch;
+    } else {
+        head.checksum_kind = static_cast<std::uint64_t>(checksum_kind::crc32c);
+        head.checksum = log::crc32c(what.joined);
+        body = shared_bytes::of(std::move(what.joined));
+    }
+    const std::uint64_t pieces = (body.view.size() + batch_bytes_max - 1) / batch_bytes_max;
+    for (std::uint64_t piece = 0; piece + 1 < pieces; ++piece) {
+        parts_.send(to.number, encode(part{channel_number, piece, pieces - 1}),
+                    shared_bytes{body.owner, body.view.substr(0, batch_bytes_max)});
+        body.view.remove_prefix(batch_bytes_max);
+    }
+    parts_.send(to.number, encode(head), std::move(body));
+}
+
+void dispatcher::serve_readers(stream& from) {
+    for (auto& [number, to] : parts_.sessions)
+        for (auto& [channel_number, channel] : to.takes)
+            if (channel.stream == from.number && !channel.group)
+                while (deliver_to_reader(from, to, channel_number)) {}
+}
+
+bool dispatcher::deliver_to_reader(stream& from, session& to, std::uint64_t channel_number) {
+    take_channel& channel = to.takes.at(channel_number);
+    if (!channel.has_credit() || channel.unread_bytes >= unread_bytes_max()) return false;
+    const std::uint64_t visible = parts_.stream_runs[from.number].visible;
+    channel.read_from = from.gaps.first_absent(std::max(channel.read_from, from.first));
+    parcel what;
+    while (channel.read_from < visible && what.bytes < parcel_bytes && what.messages < channel.messages_max - channel.messages) {
+        const auto gap = from.gaps.next_run(channel.read_from);
+        const std::uint64_t end = gap ? std::min(visible, gap->first) : visible;
+        const std::uint64_t room = channel.messages_max - channel.messages - what.messages;
+        std::uint64_t taken = 0;
+        if (!fill(what, from.number, {channel.read_from, std::min(end - channel.read_from, room), 1, 0, 0}, taken)) {
+            if (what.messages == 0) ask_read({from.number, std::nullopt, {to.number, channel_number}, channel.read_from});
+            break;
+        }
+        if (taken == 0) break;
+        channel.read_from = from.gaps.first_absent(channel.read_from + taken);
+    }
+    if (what.messages == 0) return false;
+    send(what, to, channel_number, 0);
+    return true;
+}
+
+void dispatcher::ask_read(const reading& what) {
+    for (const auto& [cookie, under_way] : reads_)
+        if (!what.group && under_way.reader == what.reader) return;
+    const std::uint64_t cookie = next_cookie_++;
+    reads_.emplace(cookie, what);
+    parts_.out.reads.push_back({cookie, what.stream, what.offset, read_bytes});
+}
+
+void dispatcher::read_done(std::uint64_t cookie, log::read_result&& result) {
+    const auto found = reads_.find(cookie);
+    if (found == reads_.end()) return;
+    const reading what = found->second;
+    reads_.erase(found);
+    if (what.group) parts_.group_runs[{what.stream, *what.group}].reading = false;
+    stream* from = parts_.state.find(what.stream);
+    if (from == nullptr) return;
+    parts_.touched.insert(what.stream);
+
+    const auto owner = std::make_shared<const std::string>(std::move(result.bytes));
+    std::uint64_t expected = what.offset;
+    std::size_t kept = 0;
+    for (const log::stored_record& each : result.records) {
+        if (each.header.type != log::record_type::messages || each.header.stream != what.stream) continue;
+        records::messages_head head;
+        std::string_view batch;
+        if (!records::split_messages(each.payload, head, batch)) continue;
+        if (each.header.first_offset > expected) remove_damaged(*from, expected, each.header.first_offset);
+        expected = std::max(expected, each.header.first_offset + each.header.count);
+        kept += parts_.cache.add(what.stream, {each.header.first_offset, each.header.count, each.header.wall_ns,
+                                               static_cast<checksum_kind>(head.checksum_kind),
+                                               static_cast<std::uint32_t>(head.checksum), {owner, batch}, {}});
+        if (kept > parts_.cache.bytes_max() / 2) break;  // more would push out what was asked for
+    }
+    if (result.at_end && result.records.empty()) {
+        expected = parts_.stream_runs[what.stream].visible;
+        remove_damaged(*from, what.offset, expected);
+    }
+    // A reader steps over what nobody can read, also when nothing can be written any more.
+    session* to = parts_.find_session(what.reader.first);
+    if (what.group || to == nullptr || !to->takes.contains(what.reader.second)) return;
+    take_channel& channel = to->takes.at(what.reader.second);
+    if (parts_.cache.find(what.stream, channel.read_from) == nullptr)
+        channel.read_from = result.records.empty() ? expected : std::max(channel.read_from, result.records.front().header.first_offset);
+}
+
+// What cannot be read any more is removed for everybody, durably and counted: a group must not wait for it.
+void dispatcher::remove_damaged(stream& from, std::uint64_t from_offset, std::uint64_t end) {
+    records::removed record{from.number, static_cast<std::uint64_t>(records::removal_reason::damage), {}};
+    for (std::uint64_t at = from.gaps.first_absent(from_offset); at < end; at = from.gaps.first_absent(at)) {
+        const auto gap = from.gaps.next_run(at);
+        const std::uint64_t until = gap ? std::min(end, gap->first) : end;
+        record.runs.push_back({at, until - at});
+        parts_.counters.messages_damaged += until - at;
+        at = until;
+    }
+    if (record.runs.empty() || !parts_.read_only_reason.empty()) return;
+    parts_.journal.append(log::record_type::removed, record, parts_.now);
+    parts_.journal.sync_now();
+}
+
+}  // namespace ferry

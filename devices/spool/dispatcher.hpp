@@ -1,0 +1,57 @@
+// The dispatcher: gives ready messages to consumers with credit, in turn, under leases.
+//
+// Nothing at or above a group's delivered mark is given out before a higher mark is synced, so that after a
+// crash every message somebody may have seen is known to be below it. Messages come from the batch cache, or
+// from the log in blocks.
+#pragma once
+
+#include "core/log/log.hpp"
+#include "devices/spool/brain_parts.hpp"
+
+namespace ferry {
+
+class dispatcher {
+  public:
+    explicit dispatcher(brain_parts& parts) : parts_{parts} {}
+
+    /// Delivers whatever can be delivered in the streams that were touched.
+    void run();
+    void read_done(std::uint64_t cookie, log::read_result&& result);
+
+    /// How far ahead of use a delivered mark is raised.
+    static constexpr std::uint64_t mark_step = 8192;
+
+  private:
+    /// A DELIVER in the making.
+    struct parcel {
+        std::vector<protocol::delivered_run> runs;
+        std::vector<tried_run> picked;
+        std::string joined;
+        const cached_batch* whole = nullptr;  // the only piece so far is this batch, uncut
+        std::uint64_t messages = 0;
+        std::size_t bytes = 0;
+    };
+    struct reading {
+        std::uint32_t stream = 0;
+        std::optional<std::uint32_t> group;
+        std::pair<std::uint64_t, std::uint64_t> reader;  // session, channel
+        std::uint64_t offset = 0;
+    };
+
+    void serve_group(stream& from, group& whose);
+    void serve_readers(stream& from);
+    bool deliver_to(stream& from, group& whose, std::uint64_t session_number, std::uint64_t channel_number);
+    bool deliver_to_reader(stream& from, session& to, std::uint64_t channel_number);
+    bool fill(parcel& into, std::uint32_t stream_number, const tried_run& picked, std::uint64_t& taken);
+    void send(parcel& what, session& to, std::uint64_t channel_number, std::uint64_t lease_id);
+    bool below_mark(stream& from, group& whose, tried_run& picked);
+    void ask_read(const reading& what);
+    std::size_t unread_bytes_max() const;
+    void remove_damaged(stream& from, std::uint64_t from_offset, std::uint64_t end);
+
+    brain_parts& parts_;
+    std::map<std::uint64_t, reading> reads_;
+    std::uint64_t next_cookie_ = 1;
+};
+
+}  // namespace ferry

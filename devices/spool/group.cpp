@@ -1,0 +1,331 @@
+#include "devices/spool/group.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+
+#include "core/pack_fields.hpp"
+
+namespace ferry {
+namespace {
+
+constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+
+run overlap(run a, run b) {
+    const std::uint64_t first = std::max(a.first, b.first);
+    const std::uint64_t end = std::min(a.end(), b.end());
+    return {first, end > first ? end - first : 0};
+}
+
+void add_run(std::vector<run>& runs, run more) {
+    if (more.count == 0) return;
+    if (!runs.empty() && runs.back().end() == more.first) runs.back().count += more.count;
+    else runs.push_back(more);
+}
+
+}  // namespace
+
+bool group::open_run::same_fate(const open_run& other) const {
+    return attempt == other.attempt && failures == other.failures && is == other.is && due_ns == other.due_ns &&
+           lease_id == other.lease_id;
+}
+
+// Joins with the neighbours of equal fate, so that what came back in pieces does not stay in pieces.
+void group::insert(std::uint64_t offset, const open_run& open) {
+    if (open.count == 0) return;
+    std::uint64_t first = offset;
+    open_run whole = open;
+    auto after = open_.lower_bound(offset);
+    assert(after == open_.end() || offset + open.count <= after->first);
+    if (after != open_.end() && after->first == offset + open.count && after->second.same_fate(open)) {
+        whole.count += after->second.count;
+        after = erase(after);
+    }
+    if (after != open_.begin()) {
+        const auto before = std::prev(after);
+        assert(before->first + before->second.count <= offset);
+        if (before->first + before->second.count == offset && before->second.same_fate(open)) {
+            first = before->first;
+            whole.count += before->second.count;
+            erase(before);
+        }
+    }
+    open_.emplace(first, whole);
+    counts_[static_cast<int>(whole.is)] += whole.count;
+    if (whole.is == fate::ready) ready_.insert(first);
+    if (whole.is == fate::delayed) delayed_.emplace(whole.due_ns, first);
+}
+
+group::open_map::iterator group::erase(open_map::iterator at) {
+    counts_[static_cast<int>(at->second.is)] -= at->second.count;
+    if (at->second.is == fate::ready) ready_.erase(at->first);
+    if (at->second.is == fate::delayed) delayed_.erase({at->second.due_ns, at->first});
+    return open_.erase(at);
+}
+
+void group::open_up_to(std::uint64_t offset, const run_set& gaps) {
+    while (cursor_ < offset) {
+        cursor_ = gaps.first_absent(cursor_);
+        const auto gap = gaps.next_run(cursor_);
+        const std::uint64_t end = gap ? std::min(offset, gap->first) : offset;
+        if (cursor_ < end) {
+            insert(cursor_, {.count = end - cursor_});
+            cursor_ = end;
+        }
+    }
+}
+
+// Takes what is open within the run out, and puts what `change` makes of each piece back (unless it says no).
+template <typename Change>
+void group::replace(run within, Change change) {
+    auto at = open_.upper_bound(within.first);
+    if (at != open_.begin() && std::prev(at)->first + std::prev(at)->second.count > within.first) --at;
+    std::vector<std::pair<std::uint64_t, open_run>> pieces;
+    while (at != open_.end() && at->first < within.end()) {
+        pieces.emplace_back(at->first, at->second);
+        at = erase(at);
+    }
+    for (const auto& [offset, open] : pieces) {
+        const run all{offset, open.count};
+        const run inner = overlap(all, within);
+        open_run part = open;
+        part.count = inner.first - all.first;
+        insert(all.first, part);
+        part = open;
+        part.count = inner.count;
+        if (change(inner.first, part)) insert(inner.first, part);
+        part = open;
+        part.count = all.end() - inner.end();
+        insert(inner.end(), part);
+    }
+}
+
+void group::count_down(std::uint64_t lease_id, std::uint64_t count) {
+    const auto found = leases_.find(lease_id);
+    if (found == leases_.end()) return;
+    assert(found->second.outstanding >= count);
+    found->second.outstanding -= count;
+    if (found->second.outstanding > 0) return;
+    deadlines_.erase({found->second.deadline_ns, lease_id});
+    leases_.erase(found);
+}
+
+std::optional<tried_run> group::pick(std::uint64_t visible, const run_set& gaps, std::uint64_t count_max) const {
+    if (count_max == 0) return std::nullopt;
+    if (!ready_.empty()) {
+        const auto& [offset, open] = *open_.find(*ready_.begin());
+        if (offset < visible)
+            return tried_run{offset, std::min({open.count, count_max, visible - offset}), open.attempt, open.failures, 0};
+        return std::nullopt;
+    }
+    const std::uint64_t first = gaps.first_absent(cursor_);
+    std::uint64_t end = visible;
+    if (const auto gap = gaps.next_run(first)) end = std::min(end, gap->first);
+    if (first >= end) return std::nullopt;
+    return tried_run{first, std::min(end - first, count_max), 1, 0, 0};
+}
+
+lease& group::new_lease(lease made) {
+    deadlines_.emplace(made.deadline_ns, made.id);
+    const std::uint64_t id = made.id;
+    return leases_.emplace(id, std::move(made)).first->second;
+}
+
+lease* group::find_lease(std::uint64_t id) {
+    const auto found = leases_.find(id);
+    return found == leases_.end() ? nullptr : &found->second;
+}
+
+void group::extend(lease& held, std::uint64_t deadline_ns) {
+    deadlines_.erase({held.deadline_ns, held.id});
+    held.deadline_ns = deadline_ns;
+    deadlines_.emplace(deadline_ns, held.id);
+}
+
+void group::take(const tried_run& picked, lease& under) {
+    const auto leased = [&](std::uint64_t, open_run& open) {
+        open.is = fate::leased;
+        open.lease_id = under.id;
+        open.due_ns = 0;
+        return true;
+    };
+    // From the cursor a gap may have been stepped over; the cursor goes with it, and the gap is settled.
+    if (picked.offset >= cursor_) {
+        insert(picked.offset, {picked.count, 1, 0, fate::leased, 0, under.id});
+        cursor_ = picked.end();
+    } else {
+        replace({picked.offset, picked.count}, leased);
+    }
+    add_run(under.runs, {picked.offset, picked.count});
+    under.outstanding += picked.count;
+}
+
+void group::judge(std::uint64_t lease_id, run acked, std::uint64_t removed_below, ack_outcome& into) const {
+    std::uint64_t at = acked.first;
+    while (at < acked.end()) {
+        auto next = open_.upper_bound(at);
+        const bool inside = next != open_.begin() && std::prev(next)->first + std::prev(next)->second.count > at;
+        const auto open = inside ? std::prev(next) : open_.end();
+        const std::uint64_t open_from = next == open_.end() ? never : next->first;
+        std::uint64_t end = std::min(acked.end(), inside ? open->first + open->second.count : open_from);
+        std::vector<run>* where = nullptr;
+        if (inside) {
+            const bool held = open->second.is == fate::leased && open->second.lease_id == lease_id;
+            where = held ? &into.leased : &into.stale;
+        } else if (at >= cursor_) {
+            where = &into.gone;
+        } else {
+            where = at < removed_below ? &into.gone : &into.already;
+            end = std::min(end, at < removed_below ? std::max(removed_below, at + 1) : cursor_);
+        }
+        add_run(*where, {at, end - at});
+        at = end;
+    }
+}
+
+std::vector<tried_run> group::open_under(std::uint64_t lease_id, const std::vector<run>& within) const {
+    std::vector<tried_run> found;
+    for (const run& each : within) {
+        auto at = open_.upper_bound(each.first);
+        if (at != open_.begin()) --at;
+        for (; at != open_.end() && at->first < each.end(); ++at) {
+            const run part = overlap({at->first, at->second.count}, each);
+            const bool held = at->second.is == fate::leased && at->second.lease_id == lease_id;
+            if (held && part.count > 0)
+                found.push_back({part.first, part.count, at->second.attempt, at->second.failures, 0});
+        }
+    }
+    return found;
+}
+
+void group::release(std::uint64_t lease_id, const std::vector<run>& runs) {
+    std::uint64_t released = 0;
+    for (const run& each : runs)
+        replace(each, [&](std::uint64_t, open_run& open) {
+            if (open.is != fate::leased || open.lease_id != lease_id) return true;
+            released += open.count;
+            open.is = fate::ready;
+            open.lease_id = 0;
+            return true;
+        });
+    count_down(lease_id, released);
+}
+
+std::uint64_t group::next_deadline_ns() const { return deadlines_.empty() ? never : deadlines_.begin()->first; }
+std::uint64_t group::next_due_ns() const { return delayed_.empty() ? never : delayed_.begin()->first; }
+
+std::vector<std::uint64_t> group::expired(std::uint64_t now_ns) const {
+    std::vector<std::uint64_t> ids;
+    for (auto at = deadlines_.begin(); at != deadlines_.end() && at->first <= now_ns; ++at) ids.push_back(at->second);
+    return ids;
+}
+
+bool group::wake_due(std::uint64_t now_ns) {
+    bool any = false;
+    while (!delayed_.empty() && delayed_.begin()->first <= now_ns) {
+        const auto at = open_.find(delayed_.begin()->second);
+        const std::uint64_t offset = at->first;
+        open_run open = at->second;
+        erase(at);
+        open.is = fate::ready;
+        open.due_ns = 0;
+        insert(offset, open);
+        any = true;
+    }
+    return any;
+}
+
+void group::apply_ack(run settled, const run_set& gaps) {
+    open_up_to(settled.first, gaps);
+    replace(settled, [&](std::uint64_t, const open_run& open) {
+        if (open.is == fate::leased) count_down(open.lease_id, open.count);
+        return false;
+    });
+    cursor_ = std::max(cursor_, settled.end());
+}
+
+void group::apply_attempt(const tried_run& tried, const run_set& gaps, instant now) {
+    open_up_to(tried.end(), gaps);
+    const bool later = tried.due_wall_ns > now.wall_ns;
+    replace({tried.offset, tried.count}, [&](std::uint64_t, open_run& open) {
+        if (open.is == fate::leased) count_down(open.lease_id, open.count);
+        open.is = later ? fate::delayed : fate::ready;
+        open.due_ns = later ? now.monotonic_ns + (tried.due_wall_ns - now.wall_ns) : 0;
+        open.lease_id = 0;
+        open.attempt = tried.attempt;
+        open.failures = tried.failures;
+        return true;
+    });
+}
+
+void group::apply_dead(const dead_run& died, const run_set& gaps) {
+    apply_ack({died.offset, died.count}, gaps);
+    dead_.emplace(died.offset, died);
+    dead_count_ += died.count;
+}
+
+tried_run group::tried(std::uint64_t offset, const open_run& open, instant now) const {
+    const bool later = open.is == fate::delayed && open.due_ns > now.monotonic_ns;
+    const std::uint64_t due = later ? now.wall_ns + (open.due_ns - now.monotonic_ns) : 0;
+    return {offset, open.count, open.attempt, open.failures, due};
+}
+
+std::vector<tried_run> group::perhaps_seen(std::uint64_t stored_end, const run_set& gaps, instant now) const {
+    const std::uint64_t end = std::min(delivered_mark_, stored_end);
+    std::vector<tried_run> seen;
+    for (const auto& [offset, open] : open_) {
+        if (offset >= end) break;
+        tried_run one = tried(offset, open, now);
+        one.count = std::min(open.count, end - offset);
+        ++one.attempt;
+        seen.push_back(one);
+    }
+    for (std::uint64_t at = gaps.first_absent(cursor_); at < end; at = gaps.first_absent(at)) {
+        const auto gap = gaps.next_run(at);
+        const std::uint64_t until = gap ? std::min(end, gap->first) : end;
+        seen.push_back({at, until - at, 2, 0, 0});
+        at = until;
+    }
+    return seen;
+}
+
+group::saved group::save(instant now) const {
+    saved into{number, name, settings, cursor_, delivered_mark_, {}, {}};
+    for (const auto& [offset, open] : open_) {
+        into.open.push_back(tried(offset, open, now));
+        if (open.is == fate::leased) ++into.open.back().attempt;
+    }
+    for (const auto& [offset, died] : dead_) into.dead.push_back(died);
+    return into;
+}
+
+group::group(const saved& from, instant now)
+    : group{static_cast<std::uint32_t>(from.number), from.name, from.settings, from.cursor} {
+    const run_set no_gaps;
+    delivered_mark_ = from.delivered_mark;
+    for (const tried_run& each : from.open) {
+        insert(each.offset, {.count = each.count});
+        apply_attempt(each, no_gaps, now);
+    }
+    for (const dead_run& each : from.dead) {
+        dead_.emplace(each.offset, each);
+        dead_count_ += each.count;
+    }
+}
+
+std::uint64_t group::floor(const run_set& gaps) const {
+    return open_.empty() ? gaps.first_absent(cursor_) : open_.begin()->first;
+}
+
+std::uint64_t group::needed_from(const run_set& gaps) const {
+    const std::uint64_t settled = floor(gaps);
+    return dead_.empty() ? settled : std::min(settled, dead_.begin()->first);
+}
+
+void group::add_needed(run_set& needed, std::uint64_t end) const {
+    for (const auto& [offset, open] : open_) needed.add({offset, open.count});
+    for (const auto& [offset, died] : dead_) needed.add({offset, died.count});
+    if (cursor_ < end) needed.add({cursor_, end - cursor_});
+}
+
+}  // namespace ferry

@@ -1,0 +1,211 @@
+// A group: what each message of a stream is to one set of competing consumers.
+//
+//                       lease                    ack
+//     (not yet looked at) ----> leased ------------------> settled
+//              ^   ready  ^       |  nack, expiry           ^
+//              |          |       v                         |
+//              |          +--- delayed (back-off)           |
+//              +--- released      |  max-attempts           |
+//                                 v                         |
+//                               dead  (kept, settled for the floor)
+//
+// All below the `cursor` has been looked at. Of that, what is neither acked nor dead stands in `open_` as runs
+// with equal fate; everything else below the cursor is settled, so acks cost nothing to keep. At and above
+// the cursor every message is ready for its first attempt.
+//
+// The `apply_*` calls change durable state and are used alike when it happens and when the log is replayed;
+// leases exist only while the spool runs. Nothing here reads a clock, and nothing fails: what the caller may
+// not do is an assertion.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/protocol.hpp"
+#include "core/run_set.hpp"
+
+namespace ferry {
+
+using protocol::run;
+
+struct group_settings {
+    std::uint64_t lease_ms = 30'000;
+    std::uint64_t max_attempts = 16;
+    std::vector<std::uint64_t> backoff_ms = {0, 1000, 5000, 30'000};  ///< after attempt 1, 2, ...; the last repeats
+    std::string from = "first";  ///< where it was told to start: first, new or an offset
+    static auto fields(auto& m) { return std::tie(m.lease_ms, m.max_attempts, m.backoff_ms, m.from); }
+    friend bool operator==(const group_settings&, const group_settings&) = default;
+};
+
+/// How often a message was delivered. `attempt` is what the consumer is told; `failures` counts only what
+/// went wrong in a consumer, not restarts of the spool, and is what max-attempts is compared with.
+struct tried_run {
+    std::uint64_t offset = 0;
+    std::uint64_t count = 0;
+    std::uint64_t attempt = 1;
+    std::uint64_t failures = 0;
+    std::uint64_t due_wall_ns = 0;  ///< not before this wall time; 0 = at once
+    std::uint64_t end() const noexcept { return offset + count; }
+    bool valid() const noexcept { return end() >= offset; }
+    static auto fields(auto& m) { return std::tie(m.offset, m.count, m.attempt, m.failures, m.due_wall_ns); }
+    friend bool operator==(const tried_run&, const tried_run&) = default;
+};
+
+struct dead_run {
+    std::uint64_t offset = 0;
+    std::uint64_t count = 0;
+    std::uint64_t attempt = 1;
+    std::string reason;
+    bool valid() const noexcept { return offset + count >= offset; }
+    static auto fields(auto& m) { return std::tie(m.offset, m.count, m.attempt, m.reason); }
+};
+
+/// Who holds a lease, and until when (monotonic).
+struct lease {
+    std::uint64_t id = 0;
+    std::uint64_t holder = 0;  ///< the brain's number of the consumer (session and channel)
+    std::uint64_t frame = 0;   ///< which DELIVER of that channel it went out with, from 1
+    std::string user;
+    std::uint64_t deadline_ns = 0;
+    std::uint64_t given_ns = 0;
+    std::vector<run> runs;          ///< as delivered; what is still open of them is in the group
+    std::uint64_t outstanding = 0;  ///< messages not yet acked, nacked or released
+};
+
+/// What became of each part of an acked run.
+struct ack_outcome {
+    std::vector<run> leased;   ///< held under this lease
+    std::vector<run> already;  ///< settled before
+    std::vector<run> stale;    ///< open, but not under this lease
+    std::vector<run> gone;     ///< not there (any more)
+};
+
+class group {
+  public:
+    group(std::uint32_t of_number, std::string of_name, group_settings with, std::uint64_t start)
+        : number{of_number}, name{std::move(of_name)}, settings{std::move(with)}, cursor_{start} {}
+
+    const std::uint32_t number;
+    const std::string name;
+    group_settings settings;
+
+    // --- picking and leasing -------------------------------------------------------------------------------
+
+    /// The next messages to deliver: the lowest that came back, else from the cursor up to `visible`. Offsets
+    /// in `gaps` hold no message.
+    std::optional<tried_run> pick(std::uint64_t visible, const run_set& gaps, std::uint64_t count_max) const;
+
+    /// Puts what was picked under a lease.
+    void take(const tried_run& picked, lease& under);
+    lease& new_lease(lease made);
+    lease* find_lease(std::uint64_t id);
+    const std::unordered_map<std::uint64_t, lease>& leases() const noexcept { return leases_; }
+    void extend(lease& held, std::uint64_t deadline_ns);
+
+    /// Sorts the run by what an ack of it under this lease means; changes nothing.
+    void judge(std::uint64_t lease_id, run acked, std::uint64_t removed_below, ack_outcome& into) const;
+
+    /// What is still open under a lease, as runs of equal attempt.
+    std::vector<tried_run> open_under(std::uint64_t lease_id, const std::vector<run>& within) const;
+
+    /// Gives leased messages back without an attempt used (never shown to anybody).
+    void release(std::uint64_t lease_id, const std::vector<run>& runs);
+
+    /// Earliest deadline of a lease and earliest due time of a delayed message; max when there is none.
+    std::uint64_t next_deadline_ns() const;
+    std::uint64_t next_due_ns() const;
+    /// Leases that ended at `now_ns`.
+    std::vector<std::uint64_t> expired(std::uint64_t now_ns) const;
+    /// Makes delayed messages ready whose time has come; true if there were any.
+    bool wake_due(std::uint64_t now_ns);
+
+    // --- durable changes -------------------------------------------------------------------------------------
+
+    void apply_ack(run settled, const run_set& gaps);
+    void apply_attempt(const tried_run& tried, const run_set& gaps, instant now);
+    void apply_dead(const dead_run& died, const run_set& gaps);
+    void apply_mark(std::uint64_t delivered_mark) { delivered_mark_ = std::max(delivered_mark_, delivered_mark); }
+
+    /// Everything below is removed, and was settled here: the gaps in it will not be known any more.
+    void pass(std::uint64_t removed_below) { cursor_ = std::max(cursor_, removed_below); }
+
+    /// After an unclean open: what was stored then and lies below the delivered mark may have been seen. Gives
+    /// the runs whose attempt must rise, for one record that `apply_attempt` then reads.
+    std::vector<tried_run> perhaps_seen(std::uint64_t stored_end, const run_set& gaps, instant now) const;
+
+    // --- looking -------------------------------------------------------------------------------------------------
+
+    std::uint64_t delivered_mark() const noexcept { return delivered_mark_; }
+    std::uint64_t cursor() const noexcept { return cursor_; }
+    /// All below is settled (dead letters and gaps count as settled).
+    std::uint64_t floor(const run_set& gaps) const;
+    /// All below is needed by nobody in this group: the floor, or the lowest dead letter.
+    std::uint64_t needed_from(const run_set& gaps) const;
+    /// Adds what this group still needs below `end` to `needed`.
+    void add_needed(run_set& needed, std::uint64_t end) const;
+    std::uint64_t leased_count() const noexcept { return counts_[static_cast<int>(fate::leased)]; }
+    std::uint64_t delayed_count() const noexcept { return counts_[static_cast<int>(fate::delayed)]; }
+    std::uint64_t returned_count() const noexcept { return counts_[static_cast<int>(fate::ready)]; }
+    std::uint64_t dead_count() const noexcept { return dead_count_; }
+    const std::map<std::uint64_t, dead_run>& dead() const noexcept { return dead_; }
+    /// Runs kept in memory: what the memory bound is about.
+    std::size_t runs_kept() const noexcept { return open_.size() + dead_.size(); }
+
+    /// The group as the snapshot keeps it. What is leased then comes back flagged: it was delivered.
+    struct saved {
+        std::uint64_t number = 0;
+        std::string name;
+        group_settings settings;
+        std::uint64_t cursor = 0;
+        std::uint64_t delivered_mark = 0;
+        std::vector<tried_run> open;
+        std::vector<dead_run> dead;
+        static auto fields(auto& m) {
+            return std::tie(m.number, m.name, m.settings, m.cursor, m.delivered_mark, m.open, m.dead);
+        }
+    };
+    saved save(instant now) const;
+    group(const saved& from, instant now);
+
+  private:
+    enum class fate : std::uint8_t { ready, delayed, leased };
+    struct open_run {
+        std::uint64_t count = 0;
+        std::uint64_t attempt = 1;
+        std::uint64_t failures = 0;
+        fate is = fate::ready;
+        std::uint64_t due_ns = 0;    // when delayed
+        std::uint64_t lease_id = 0;  // when leased
+        bool same_fate(const open_run& other) const;
+    };
+    using open_map = std::map<std::uint64_t, open_run>;
+
+    void insert(std::uint64_t offset, const open_run& open);
+    open_map::iterator erase(open_map::iterator at);
+    void carve(run within);  // makes run borders at both ends
+    void open_up_to(std::uint64_t offset, const run_set& gaps);
+    tried_run tried(std::uint64_t offset, const open_run& open, instant now) const;
+    template <typename Change>
+    void replace(run within, Change change);
+    void count_down(std::uint64_t lease_id, std::uint64_t count);
+
+    open_map open_;
+    std::set<std::uint64_t> ready_;                              // offsets of ready runs in open_
+    std::set<std::pair<std::uint64_t, std::uint64_t>> delayed_;  // (due, offset) of delayed runs
+    std::unordered_map<std::uint64_t, lease> leases_;
+    std::set<std::pair<std::uint64_t, std::uint64_t>> deadlines_;  // (deadline, lease id)
+    std::map<std::uint64_t, dead_run> dead_;
+    std::uint64_t dead_count_ = 0;
+    std::uint64_t counts_[3] = {};
+    std::uint64_t cursor_ = 0;
+    std::uint64_t delivered_mark_ = 0;
+};
+
+}  // namespace ferry

@@ -1,0 +1,137 @@
+#include "devices/spool/journal.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace ferry {
+namespace {
+
+constexpr std::uint64_t snapshot_every_bytes = 64 << 20;
+constexpr std::uint64_t watermark_after_ns = 10'000'000;
+
+}  // namespace
+
+void journal::append(outgoing_record record, instant now) {
+    if (record.type != log::record_type::acks) flush_acks(now);
+    last_wall_ns_ = std::max(last_wall_ns_, now.wall_ns);
+    record.wall_ns = last_wall_ns_;
+    const std::size_t bytes = record.head.size() + record.body.view.size();
+    const log::record_header header{.type = record.type,
+                                    .flags = record.flags,
+                                    .stream = record.stream,
+                                    .first_offset = record.first_offset,
+                                    .count = record.count,
+                                    .wall_ns = record.wall_ns,
+                                    .length = static_cast<std::uint32_t>(bytes)};
+    [[maybe_unused]] const bool good = state_.apply(header, record.head, now);
+    assert(good);
+    bytes_since_snapshot_ += bytes;
+    turn_.records.push_back(std::move(record));
+}
+
+void journal::acked(std::uint32_t stream, std::uint32_t group, run acked) { acks_[{stream, group}].add(acked); }
+
+void journal::flush_acks(instant now) {
+    if (acks_.empty()) return;
+    records::acks record;
+    for (const auto& [where, runs] : acks_) {
+        records::group_acks& each = record.groups.emplace_back();
+        each.stream = where.first;
+        each.group = where.second;
+        for (const auto& [first, end] : runs.runs()) each.runs.push_back({first, end - first});
+    }
+    acks_.clear();
+    append(log::record_type::acks, record, now);
+}
+
+void journal::when(protocol::grade grade, std::function<void()> then) {
+    waits_ = true;
+    if (grade == protocol::grade::queued) then();
+    else (grade == protocol::grade::written ? for_written_ : for_synced_).push_back({turn_.ticket, std::move(then)});
+}
+
+void journal::sync_soon(instant now, std::uint64_t within_ns) {
+    sync_due_ns_ = std::min(sync_due_ns_, now.monotonic_ns + within_ns);
+}
+
+std::optional<append_action> journal::close_turn(instant now) {
+    if (failed_) return std::nullopt;
+    flush_acks(now);
+    if (bytes_since_snapshot_ >= snapshot_every_bytes) snapshot_wanted_ = true;
+    if (turn_.records.empty() && !waits_ && !sync_wanted_ && !snapshot_wanted_) return std::nullopt;
+    if (snapshot_wanted_) {
+        turn_.snapshot = state_.save(std::nullopt, now);
+        bytes_since_snapshot_ = 0;
+    }
+    turn_.sync = sync_wanted_ || snapshot_wanted_;
+    if (turn_.sync) sync_due_ns_ = never;
+    std::uint64_t bytes = 0;
+    bool only_watermark = true;
+    for (const outgoing_record& each : turn_.records) {
+        bytes += each.head.size() + each.body.view.size();
+        only_watermark = only_watermark && each.type == log::record_type::watermark;
+    }
+    if (!turn_.records.empty()) watermark_due_ns_ = only_watermark ? never : now.monotonic_ns + watermark_after_ns;
+    unwritten_.emplace_back(turn_.ticket, bytes);
+    bytes_unwritten_ += bytes;
+    append_action closed = std::move(turn_);
+    turn_ = {.ticket = closed.ticket + 1, .records = {}, .snapshot = {}, .sync = false};
+    sync_wanted_ = snapshot_wanted_ = waits_ = false;
+    return closed;
+}
+
+std::optional<append_action> journal::last_turn(std::uint64_t incarnation, instant now) {
+    if (failed_) return std::nullopt;
+    flush_acks(now);
+    append({.type = log::record_type::watermark}, now);
+    turn_.snapshot = state_.save(incarnation, now);
+    turn_.sync = true;
+    return std::move(turn_);
+}
+
+void journal::run_up_to(std::deque<waiting>& queue, std::uint64_t ticket) {
+    while (!queue.empty() && queue.front().ticket <= ticket) {
+        const std::function<void()> then = std::move(queue.front().then);
+        queue.pop_front();
+        then();
+    }
+}
+
+void journal::appended(std::uint64_t ticket) {
+    assert(ticket >= last_appended_);
+    last_appended_ = ticket;
+    while (!unwritten_.empty() && unwritten_.front().first <= ticket) {
+        bytes_unwritten_ -= unwritten_.front().second;
+        unwritten_.pop_front();
+    }
+    run_up_to(for_written_, ticket);
+}
+
+void journal::durable(std::uint64_t ticket) {
+    assert(ticket <= last_appended_ && ticket >= last_durable_);
+    last_durable_ = ticket;
+    run_up_to(for_synced_, ticket);
+}
+
+void journal::fail() noexcept {
+    failed_ = true;
+    for_written_.clear();
+    for_synced_.clear();
+    acks_.clear();
+    turn_.records.clear();
+    sync_due_ns_ = watermark_due_ns_ = never;
+}
+
+std::uint64_t journal::next_due_ns() const { return std::min(sync_due_ns_, watermark_due_ns_); }
+
+void journal::tick(instant now) {
+    if (failed_) return;
+    if (now.monotonic_ns >= sync_due_ns_) sync_now();
+    // Everything before is synced by then or with it: rot in the last batch is not taken for a torn tail.
+    if (now.monotonic_ns >= watermark_due_ns_) {
+        append({.type = log::record_type::watermark}, now);
+        sync_now();
+    }
+}
+
+}  // namespace ferry

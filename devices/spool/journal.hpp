@@ -1,0 +1,87 @@
+// The journal: turns decisions into records, and tells when they are as durable as somebody waits for.
+//
+// Everything decided between two `close_turn` calls is one turn with one ticket: written together, synced
+// together. A record changes the state at once; whoever must not be answered before it is durable leaves a
+// continuation with `when`. Continuations run in order of their tickets.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+
+#include "core/clock.hpp"
+#include "core/protocol.hpp"
+#include "devices/spool/actions.hpp"
+#include "devices/spool/state.hpp"
+
+namespace ferry {
+
+class journal {
+  public:
+    explicit journal(spool_state& state) : state_{state} {}
+
+    /// Applies the record and puts it into this turn. The payload is `head`, then `body`.
+    void append(outgoing_record record, instant now);
+    template <packed_struct Payload>
+    void append(log::record_type type, const Payload& payload, instant now) {
+        append({.type = type, .head = pack_struct(payload)}, now);
+    }
+
+    /// Collects an ack; all acks of a turn become one record, written when the turn closes or when
+    /// `flush_acks` is called because something is about to look at the groups.
+    void acked(std::uint32_t stream, std::uint32_t group, run acked);
+    void flush_acks(instant now);
+
+    /// Runs `then` when this turn is durable to `grade`. For `synced` somebody must also ask for the sync:
+    /// `sync_now` for one who waits, `sync_soon` for acks, which share the next sync or have one in 10 ms.
+    void when(protocol::grade grade, std::function<void()> then);
+    void sync_now() { sync_wanted_ = true; }
+    void sync_soon(instant now, std::uint64_t within_ns);
+    void want_snapshot() { snapshot_wanted_ = true; }
+
+    /// Ends the turn, if there is anything to write, sync or wait for.
+    std::optional<append_action> close_turn(instant now);
+
+    void appended(std::uint64_t ticket);
+    void durable(std::uint64_t ticket);
+    void fail() noexcept;
+    bool failed() const noexcept { return failed_; }
+
+    /// The last turn of an orderly stop: what is left, a watermark and a snapshot that says so.
+    std::optional<append_action> last_turn(std::uint64_t incarnation, instant now);
+
+    /// When something is due although nothing happens: a sync for acks, the watermark after silence.
+    std::uint64_t next_due_ns() const;
+    void tick(instant now);
+
+    std::uint64_t bytes_unwritten() const noexcept { return bytes_unwritten_; }
+
+  private:
+    struct waiting {
+        std::uint64_t ticket;
+        std::function<void()> then;
+    };
+    static void run_up_to(std::deque<waiting>& queue, std::uint64_t ticket);
+
+    spool_state& state_;
+    append_action turn_{.ticket = 1, .records = {}, .snapshot = {}, .sync = false};
+    std::map<std::pair<std::uint32_t, std::uint32_t>, run_set> acks_;
+    std::deque<waiting> for_written_;
+    std::deque<waiting> for_synced_;
+    bool sync_wanted_ = false;
+    bool snapshot_wanted_ = false;
+    bool waits_ = false;   // somebody waits for this turn
+    bool failed_ = false;
+    std::uint64_t sync_due_ns_ = never;
+    std::uint64_t watermark_due_ns_ = never;
+    std::uint64_t last_appended_ = 0;
+    std::uint64_t last_durable_ = 0;
+    std::uint64_t last_wall_ns_ = 0;
+    std::uint64_t bytes_since_snapshot_ = 0;
+    std::uint64_t bytes_unwritten_ = 0;
+    std::deque<std::pair<std::uint64_t, std::uint64_t>> unwritten_;  // ticket, bytes
+
+    static constexpr std::uint64_t never = ~std::uint64_t{0};
+};
+
+}  // namespace ferry

@@ -1,0 +1,142 @@
+// What stands inside each type of record (docs/spool_format.md, "Record payloads").
+//
+// Payloads are msgpack arrays in field order, as on the wire, so that any language can read a spool and a
+// newer version can append fields. A messages record is the array of `messages_head` followed by the batch as
+// it was received. The layouts of commit, redrive and adoption are settled although nothing writes them yet.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/pack_fields.hpp"
+#include "devices/spool/group.hpp"
+
+namespace ferry::records {
+
+/// Flags of a messages record: the grade it was confirmed with stands in the lowest two bits.
+inline constexpr std::uint8_t grade_bits = 0x03;
+/// At least one item has headers.
+inline constexpr std::uint8_t has_headers = 0x04;
+
+struct messages_head {
+    std::string user;
+    std::string producer_id;
+    std::uint64_t epoch = 0;
+    std::uint64_t first_sequence = 0;
+    std::uint64_t time_ns = 0;  ///< at the producer
+    std::uint64_t checksum_kind = 0;
+    std::uint64_t checksum = 0;
+    std::optional<std::string> voids;  ///< bitmap, first item in the lowest bit: stored but not counted
+    static auto fields(auto& m) {
+        return std::tie(m.user, m.producer_id, m.epoch, m.first_sequence, m.time_ns, m.checksum_kind, m.checksum, m.voids);
+    }
+};
+/// Splits the payload of a messages record; false when it is malformed.
+bool split_messages(std::string_view payload, messages_head& head, std::string_view& batch);
+
+struct group_acks {
+    std::uint64_t stream = 0, group = 0;
+    std::vector<run> runs;
+    static auto fields(auto& m) { return std::tie(m.stream, m.group, m.runs); }
+};
+struct acks {
+    std::vector<group_acks> groups;
+    static auto fields(auto& m) { return std::tie(m.groups); }
+};
+
+enum class attempt_reason : std::uint64_t { nacked = 1, expired = 2, restarted = 3 };
+struct attempt {
+    std::uint64_t stream = 0, group = 0, reason = 0;
+    std::vector<tried_run> runs;
+    static auto fields(auto& m) { return std::tie(m.stream, m.group, m.reason, m.runs); }
+};
+
+struct dead {
+    std::uint64_t stream = 0, group = 0;
+    std::vector<dead_run> runs;
+    static auto fields(auto& m) { return std::tie(m.stream, m.group, m.runs); }
+};
+
+struct redrive {
+    std::uint64_t stream = 0, group = 0;
+    std::vector<run> runs;
+    static auto fields(auto& m) { return std::tie(m.stream, m.group, m.runs); }
+};
+
+enum class mark_kind : std::uint64_t { delivered = 1, told = 2 };
+struct mark {
+    std::uint64_t kind = 0, stream = 0, group = 0, offset = 0;
+    static auto fields(auto& m) { return std::tie(m.kind, m.stream, m.group, m.offset); }
+};
+
+struct output {
+    std::uint64_t stream = 0, first_offset = 0, count = 0, flags = 0;
+    messages_head head;
+    std::string batch;
+    static auto fields(auto& m) {
+        return std::tie(m.stream, m.first_offset, m.count, m.flags, m.head, m.batch);
+    }
+};
+struct commit {
+    std::vector<group_acks> settled;
+    std::vector<output> outputs;
+    static auto fields(auto& m) { return std::tie(m.settled, m.outputs); }
+};
+
+enum class settings_change : std::uint64_t { set = 1, removed = 2 };
+struct stream_settings {
+    std::uint64_t grade = 0;  ///< default grade of confirms: 0 synced, 1 written, 2 queued
+    static auto fields(auto& m) { return std::tie(m.grade); }
+};
+struct stream_change {
+    std::uint64_t change = 0, number = 0;
+    std::string name;
+    stream_settings settings;
+    static auto fields(auto& m) { return std::tie(m.change, m.number, m.name, m.settings); }
+};
+struct group_change {
+    std::uint64_t change = 0, stream = 0, number = 0;
+    std::string name;
+    group_settings settings;
+    std::uint64_t start = 0, delivered_mark = 0;
+    static auto fields(auto& m) {
+        return std::tie(m.change, m.stream, m.number, m.name, m.settings, m.start, m.delivered_mark);
+    }
+};
+
+enum class producer_change_kind : std::uint64_t { epoch_issued = 1, expired = 2 };
+struct producer_change {
+    std::uint64_t change = 0, stream = 0;
+    std::string user, id;
+    std::optional<std::string> name;
+    std::uint64_t epoch = 0;
+    static auto fields(auto& m) { return std::tie(m.change, m.stream, m.user, m.id, m.name, m.epoch); }
+};
+
+struct moved_range {
+    std::uint64_t from = 0, to = 0, bytes = 0;  ///< positions
+    static auto fields(auto& m) { return std::tie(m.from, m.to, m.bytes); }
+};
+struct moved_state {
+    std::uint64_t stream = 0, group = 0;
+    std::vector<run> settled;
+    std::vector<tried_run> open;
+    std::vector<dead_run> dead;
+    static auto fields(auto& m) { return std::tie(m.stream, m.group, m.settled, m.open, m.dead); }
+};
+struct adoption {
+    std::vector<moved_range> moved;
+    std::vector<moved_state> states;
+    static auto fields(auto& m) { return std::tie(m.moved, m.states); }
+};
+
+enum class removal_reason : std::uint64_t { damage = 1, purge = 2, retention = 3, drop_oldest = 4, expiry = 5 };
+struct removed {
+    std::uint64_t stream = 0, reason = 0;
+    std::vector<run> runs;
+    static auto fields(auto& m) { return std::tie(m.stream, m.reason, m.runs); }
+};
+
+}  // namespace ferry::records

@@ -1,0 +1,70 @@
+// A session: one client's connection to the spool, and its channels. It lives as long as the client is heard;
+// nothing in it is durable.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/protocol.hpp"
+#include "devices/spool/actions.hpp"
+
+namespace ferry {
+
+/// Pieces of a batch that is larger than a frame, waiting for the message that ends them.
+struct part_buffer {
+    std::uint64_t expected = 0;  ///< index of the next piece
+    std::uint64_t count = 0;
+    std::string bytes;
+};
+
+/// One OPEN: a producer on a stream.
+struct put_channel {
+    std::uint32_t stream = 0;
+    std::string producer_id;
+    std::uint64_t epoch = 0;
+    protocol::grade grade{};
+    std::uint64_t batches_received = 0;  ///< since OPEN, with those refused
+    std::uint64_t bytes_received = 0;
+    std::uint64_t batches_settled = 0;   ///< answered, or about to be with this turn's reply
+    std::uint64_t bytes_settled = 0;
+    std::uint64_t up_to = 0;             ///< last sequence confirmed
+    std::vector<protocol::stored_run> confirmed;  ///< not told yet
+    part_buffer parts;
+};
+
+/// One JOIN: a consumer of a group, or a reader (no group) that sees everything and settles nothing.
+struct take_channel {
+    std::uint32_t stream = 0;
+    std::optional<std::uint32_t> group;
+    std::uint64_t holder = 0;  ///< unique among all consumers of this run
+    std::uint64_t lease_ns = 0;
+    std::uint64_t messages_max = 0;  ///< credit: cumulative limits since JOIN
+    std::uint64_t bytes_max = 0;
+    std::uint64_t frames_read = 0;
+    std::uint64_t messages = 0;  ///< delivered since JOIN
+    std::uint64_t bytes = 0;
+    std::uint64_t frames = 0;
+    std::deque<std::size_t> unread;  ///< bytes of each DELIVER that CREDIT does not say was read
+    std::size_t unread_bytes = 0;
+    std::uint64_t read_from = 0;  ///< a reader's next offset
+
+    bool has_credit() const noexcept {
+        return messages < messages_max && bytes < bytes_max && frames < frames_read + protocol::frames_ahead_max;
+    }
+};
+
+struct session {
+    std::uint64_t number = 0;
+    std::string user;
+    std::string client;
+    bool greeted = false;
+    std::uint64_t heard_ns = 0;
+    std::map<std::uint64_t, put_channel> puts;
+    std::map<std::uint64_t, take_channel> takes;
+    std::deque<send_action> unsent;  ///< what the socket did not take; tried again when the peer next speaks
+};
+
+}  // namespace ferry

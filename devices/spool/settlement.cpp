@@ -1,0 +1,297 @@
+#include "devices/spool/settlement.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "devices/spool/dispatcher.hpp"
+#include "devices/spool/request_options.hpp"
+
+namespace ferry {
+namespace {
+
+using namespace protocol;
+
+constexpr std::uint64_t lease_max_ns = 12ULL * 3600 * 1'000'000'000;
+constexpr std::uint64_t ack_sync_within_ns = 10'000'000;
+constexpr std::uint64_t never = ~std::uint64_t{0};
+
+// "first", "new" or an offset; empty when it is none of these.
+std::optional<std::uint64_t> start_offset(const stream& in, const std::string& from) {
+    if (from == "first") return in.first;
+    if (from == "new") return in.next;
+    std::uint64_t offset = 0;
+    const auto [end, failure] = std::from_chars(from.data(), from.data() + from.size(), offset);
+    if (failure != std::errc{} || end != from.data() + from.size()) return std::nullopt;
+    return std::min(offset, in.next);
+}
+
+std::string name_problem(const std::string& name) {
+    return "bad group name '" + name.substr(0, name_bytes_max) + "': letters, digits, '.', '_' and '-', 1 to 128 of them";
+}
+
+}  // namespace
+
+group* settlement::find_or_create(session& from, stream& in, const std::string& name,
+                                  const header_map& options, bool create, std::string& problem,
+                                  std::string_view& problem_code) {
+    const auto refuse = [&](std::string_view why, std::string text) -> group* {
+        problem_code = why;
+        problem = std::move(text);
+        return nullptr;
+    };
+    if (!good_name(name)) return refuse(code::bad_name, name_problem(name));
+    group_settings asked;
+    group* found = in.find_group(name);
+    if (found != nullptr) asked = found->settings;
+    if (const auto value = text_of(options, "from")) asked.from = *value;
+    if (const auto value = number_of(options, "group_lease_ms")) asked.lease_ms = *value;
+    if (const auto value = number_of(options, "max_attempts")) asked.max_attempts = *value;
+    if (asked.lease_ms == 0 || asked.max_attempts == 0)
+        return refuse(code::bad_option, "a lease and max-attempts are at least 1");
+    if (found != nullptr) {
+        if (found->settings == asked) return found;
+        return refuse(code::differs, "group '" + name + "' exists with other settings (it starts from " +
+                                         found->settings.from + ")");
+    }
+    if (!create) return refuse(code::no_such_group, "no group '" + name + "' on stream '" + in.name + "'");
+    if (!parts_.allowed(from, verb::consume, in.name)) return refuse(code::denied, "not permitted");
+    if (!parts_.read_only_reason.empty()) return refuse(code::read_only, parts_.read_only_reason);
+    const auto start = start_offset(in, asked.from);
+    if (!start) return refuse(code::bad_option, "from is first, new or an offset, not '" + asked.from + "'");
+
+    const std::uint32_t fresh = parts_.state.next_group_number();
+    const std::uint64_t mark = *start + dispatcher::mark_step;
+    parts_.journal.append(log::record_type::group_settings,
+                          records::group_change{static_cast<std::uint64_t>(records::settings_change::set), in.number, fresh,
+                                                name, asked, *start, mark},
+                          parts_.now);
+    parts_.journal.sync_now();
+    parts_.journal.when(grade::synced, [this, key = brain_parts::group_key{in.number, fresh}, mark] {
+        group_run& run = parts_.group_runs[key];
+        run.mark_durable = std::max(run.mark_durable, mark);
+        parts_.touched.insert(key.first);
+    });
+    return in.find_group(name);
+}
+
+void settlement::join(session& from, const protocol::join& request) {
+    const auto refuse = [&](std::string_view why, std::string text) {
+        parts_.send_error(from.number, request.channel, why, std::move(text));
+    };
+    const bool create = flag_of(request.options, "create", true);
+    if (!good_name(request.stream))
+        return refuse(code::bad_name, "bad stream name: letters, digits, '.', '_' and '-', 1 to 128 of them");
+    if (!parts_.allowed(from, verb::consume, request.stream))
+        return refuse(code::denied, "user '" + from.user + "' may not consume '" + request.stream + "'");
+    stream* in = parts_.state.find(request.stream);
+    if (in == nullptr && (!create || !request.group))
+        return refuse(code::no_such_stream, "no stream '" + request.stream + "'");
+    if (!parts_.read_only_reason.empty() && request.group) return refuse(code::read_only, parts_.read_only_reason);
+    if (in == nullptr) {
+        const std::uint32_t fresh = parts_.state.next_stream_number();
+        parts_.journal.append(log::record_type::stream_settings,
+                              records::stream_change{static_cast<std::uint64_t>(records::settings_change::set), fresh,
+                                                     request.stream,
+                                                     {static_cast<std::uint64_t>(parts_.options.default_grade)}},
+                              parts_.now);
+        in = parts_.state.find(fresh);
+    }
+    take_channel channel;
+    channel.stream = in->number;
+    channel.holder = parts_.next_holder++;
+    std::uint64_t lease_ms = 0;
+    if (request.group) {
+        std::string problem;
+        std::string_view problem_code;
+        group* whose = find_or_create(from, *in, *request.group, request.options, create, problem, problem_code);
+        if (whose == nullptr) return refuse(problem_code, problem);
+        lease_ms = number_of(request.options, "lease_ms").value_or(whose->settings.lease_ms);
+        if (lease_ms == 0 || lease_ms > lease_max_ns / 1'000'000)
+            return refuse(code::bad_option, "a lease is 1 ms to 12 h");
+        channel.group = whose->number;
+        channel.lease_ns = lease_ms * 1'000'000;
+        channel.read_from = whose->cursor();
+        parts_.group_runs[{in->number, whose->number}].consumers.emplace_back(from.number, request.channel);
+    } else {
+        const auto start = start_offset(*in, text_of(request.options, "from").value_or("first"));
+        if (!start) return refuse(code::bad_option, "from is first, new or an offset");
+        channel.read_from = *start;
+    }
+    const joined reply{request.channel, lease_ms, channel.read_from, {}};
+    from.takes.insert_or_assign(request.channel, channel);
+    parts_.touched.insert(in->number);
+    if (!request.group) return parts_.send(from.number, encode(reply));
+    parts_.journal.sync_now();
+    parts_.journal.when(grade::synced, [this, to = from.number, reply] { parts_.send(to, encode(reply)); });
+}
+
+settlement::target settlement::find(session& from, std::uint64_t channel_number) {
+    target result;
+    const auto channel = from.takes.find(channel_number);
+    if (channel == from.takes.end()) {
+        parts_.send_error(from.number, channel_number, code::no_channel, "the channel is not joined");
+        return result;
+    }
+    result.channel = &channel->second;
+    result.in = parts_.state.find(channel->second.stream);
+    if (result.in == nullptr || !channel->second.group) return result;
+    const auto whose = result.in->groups.find(*channel->second.group);
+    if (whose != result.in->groups.end()) result.whose = &whose->second;
+    return result;
+}
+
+void settlement::credit(session& from, const protocol::credit& request) {
+    const auto found = from.takes.find(request.channel);
+    if (found == from.takes.end())
+        return parts_.send_error(from.number, request.channel, code::no_channel, "the channel is not joined");
+    take_channel& channel = found->second;
+    channel.messages_max = std::max(channel.messages_max, request.messages);
+    channel.bytes_max = std::max(channel.bytes_max, request.bytes);
+    channel.frames_read = std::min(std::max(channel.frames_read, request.frames), channel.frames);
+    while (channel.frames - channel.frames_read < channel.unread.size()) {
+        channel.unread_bytes -= channel.unread.front();
+        channel.unread.pop_front();
+    }
+    parts_.touched.insert(channel.stream);
+}
+
+void settlement::answer(const session& to, std::uint64_t channel_number, std::uint64_t lease_id, const stream& in,
+                        ack_outcome outcome, bool durable) {
+    for (const run& each : outcome.stale) parts_.counters.acks_stale += each.count;
+    const done reply{channel_number, parts_.options.incarnation, lease_id, std::move(outcome.leased),
+                     std::move(outcome.already), std::move(outcome.stale), std::move(outcome.gone)};
+    if (!durable) return parts_.send(to.number, encode(reply));
+    const auto of_stream = static_cast<grade>(in.settings.grade);
+    if (of_stream == grade::synced) parts_.journal.sync_soon(parts_.now, ack_sync_within_ns);
+    parts_.journal.when(of_stream, [this, number = to.number, reply] { parts_.send(number, encode(reply)); });
+}
+
+void settlement::ack(session& from, const protocol::ack& request) {
+    const target to = find(from, request.channel);
+    if (to.channel == nullptr) return;
+    ack_outcome outcome;
+    if (to.whose == nullptr) {
+        outcome.gone = request.runs;
+        return answer(from, request.channel, request.lease, stream{}, std::move(outcome), false);
+    }
+    if (!parts_.read_only_reason.empty())
+        return parts_.send_error(from.number, request.channel, code::read_only, parts_.read_only_reason);
+    const lease* held = to.whose->find_lease(request.lease);
+    const bool own = held == nullptr || held->user == from.user;
+    for (const run& each : request.runs) to.whose->judge(own ? request.lease : 0, each, to.in->first, outcome);
+    for (const run& each : outcome.leased) {
+        parts_.counters.messages_acked += each.count;
+        parts_.journal.acked(to.in->number, to.whose->number, each);
+    }
+    parts_.touched.insert(to.in->number);
+    // What was acked before may have been so in this very turn: the answer waits all the same.
+    const bool durable = !outcome.leased.empty() || !outcome.already.empty();
+    answer(from, request.channel, request.lease, *to.in, std::move(outcome), durable);
+}
+
+void settlement::fail_leased(stream& in, group& whose, std::uint64_t lease_id, const std::vector<run>& runs,
+                             records::attempt_reason why, const std::string& reason,
+                             std::optional<std::uint64_t> delay_ms) {
+    records::attempt again{in.number, whose.number, static_cast<std::uint64_t>(why), {}};
+    records::dead over{in.number, whose.number, {}};
+    for (const tried_run& each : whose.open_under(lease_id, runs)) {
+        const std::uint64_t failures = each.failures + 1;
+        if (failures >= whose.settings.max_attempts) {
+            parts_.counters.messages_dead += each.count;
+            over.runs.push_back({each.offset, each.count, each.attempt, reason});
+            continue;
+        }
+        const auto& backoff = whose.settings.backoff_ms;
+        const std::uint64_t waits = backoff.empty() ? 0 : backoff[std::min<std::size_t>(failures, backoff.size()) - 1];
+        const std::uint64_t ms = delay_ms.value_or(waits);
+        const std::uint64_t due = ms == 0 ? 0 : parts_.now.wall_ns + ms * 1'000'000;
+        again.runs.push_back({each.offset, each.count, each.attempt + 1, failures, due});
+    }
+    if (!again.runs.empty()) parts_.journal.append(log::record_type::attempt, again, parts_.now);
+    if (!over.runs.empty()) parts_.journal.append(log::record_type::dead, over, parts_.now);
+    parts_.journal.sync_soon(parts_.now, ack_sync_within_ns);
+    parts_.touched.insert(in.number);
+}
+
+void settlement::nack(session& from, const protocol::nack& request) {
+    const target to = find(from, request.channel);
+    if (to.whose == nullptr || !parts_.read_only_reason.empty()) return;
+    parts_.journal.flush_acks(parts_.now);
+    ack_outcome outcome;
+    const lease* held = to.whose->find_lease(request.lease);
+    const bool own = held == nullptr || held->user == from.user;
+    for (const run& each : request.runs) to.whose->judge(own ? request.lease : 0, each, to.in->first, outcome);
+    for (const run& each : outcome.leased) parts_.counters.messages_nacked += each.count;
+    const std::string reason = request.reason.empty() ? "nacked" : request.reason.substr(0, 1024);
+    fail_leased(*to.in, *to.whose, request.lease, outcome.leased, records::attempt_reason::nacked, reason, request.delay_ms);
+    answer(from, request.channel, request.lease, *to.in, std::move(outcome), true);
+}
+
+void settlement::release(session& from, const protocol::release& request) {
+    const target to = find(from, request.channel);
+    if (to.whose == nullptr) return;
+    parts_.journal.flush_acks(parts_.now);
+    ack_outcome outcome;
+    const lease* held = to.whose->find_lease(request.lease);
+    const bool own = held == nullptr || held->user == from.user;
+    for (const run& each : request.runs) to.whose->judge(own ? request.lease : 0, each, to.in->first, outcome);
+    to.whose->release(request.lease, outcome.leased);
+    parts_.touched.insert(to.in->number);
+    answer(from, request.channel, request.lease, *to.in, std::move(outcome), false);
+}
+
+void settlement::extend(session& from, const protocol::extend& request) {
+    const target to = find(from, request.channel);
+    if (to.whose == nullptr) return;
+    for (const std::uint64_t id : request.leases) {
+        lease* held = to.whose->find_lease(id);
+        if (held == nullptr || held->user != from.user) continue;
+        const std::uint64_t wanted = parts_.now.monotonic_ns + to.channel->lease_ns;
+        to.whose->extend(*held, std::min(wanted, held->given_ns + lease_max_ns));
+    }
+}
+
+// What this consumer still holds goes back: like a nack what it had received, for it may have been shown to
+// somebody; without an attempt used what was still on its way.
+void settlement::leave(session& from, const protocol::leave& request) {
+    if (from.puts.erase(request.channel) > 0) return;
+    const target to = find(from, request.channel);
+    if (to.channel == nullptr) return;
+    if (to.whose != nullptr && parts_.read_only_reason.empty()) {
+        parts_.journal.flush_acks(parts_.now);
+        std::map<std::uint64_t, std::pair<bool, std::vector<run>>> held;
+        for (const auto& [id, each] : to.whose->leases())
+            if (each.holder == to.channel->holder) held.emplace(id, std::pair{each.frame <= request.frames, each.runs});
+        for (const auto& [id, what] : held)
+            if (what.first) fail_leased(*to.in, *to.whose, id, what.second, records::attempt_reason::nacked, "the consumer left", std::nullopt);
+            else to.whose->release(id, what.second);
+        parts_.touched.insert(to.in->number);
+    }
+    from.takes.erase(request.channel);
+}
+
+void settlement::tick() {
+    if (!parts_.read_only_reason.empty()) return;
+    for (auto& [number, in] : parts_.state.streams())
+        for (auto& [group_number, whose] : in.groups) {
+            if (whose.next_deadline_ns() <= parts_.now.monotonic_ns) {
+                parts_.journal.flush_acks(parts_.now);
+                for (const std::uint64_t id : whose.expired(parts_.now.monotonic_ns)) {
+                    ++parts_.counters.leases_expired;
+                    const std::vector<run> runs = whose.find_lease(id)->runs;
+                    fail_leased(in, whose, id, runs, records::attempt_reason::expired, "the lease expired", std::nullopt);
+                }
+            }
+            if (whose.wake_due(parts_.now.monotonic_ns)) parts_.touched.insert(number);
+        }
+}
+
+std::uint64_t settlement::next_due_ns() const {
+    std::uint64_t due = never;
+    for (const auto& [number, in] : parts_.state.streams())
+        for (const auto& [group_number, whose] : in.groups)
+            due = std::min({due, whose.next_deadline_ns(), whose.next_due_ns()});
+    return due;
+}
+
+}  // namespace ferry

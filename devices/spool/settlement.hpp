@@ -1,0 +1,47 @@
+// The settlement: how consumers join groups and what becomes of what they were given.
+//
+// An ack counts only under the lease it was delivered with. A nack and an expired lease use up an attempt and
+// wait for the back-off, or make a dead letter after the last one; a release uses none. DONE is sent when the
+// record is as durable as the stream's grade says.
+#pragma once
+
+#include "devices/spool/brain_parts.hpp"
+
+namespace ferry {
+
+class settlement {
+  public:
+    explicit settlement(brain_parts& parts) : parts_{parts} {}
+
+    void join(session& from, const protocol::join& request);
+    void leave(session& from, const protocol::leave& request);
+    void credit(session& from, const protocol::credit& request);
+    void ack(session& from, const protocol::ack& request);
+    void nack(session& from, const protocol::nack& request);
+    void release(session& from, const protocol::release& request);
+    void extend(session& from, const protocol::extend& request);
+
+    /// Ends leases whose time is over and wakes delayed messages.
+    void tick();
+    std::uint64_t next_due_ns() const;
+
+    /// The group, made if need be and allowed; null with the problem in words and as a code.
+    group* find_or_create(session& from, stream& in, const std::string& name,
+                          const header_map& options, bool create, std::string& problem, std::string_view& problem_code);
+
+  private:
+    struct target {
+        take_channel* channel = nullptr;
+        stream* in = nullptr;
+        group* whose = nullptr;
+    };
+    target find(session& from, std::uint64_t channel_number);
+    void fail_leased(stream& in, group& whose, std::uint64_t lease_id, const std::vector<run>& runs,
+                     records::attempt_reason why, const std::string& reason, std::optional<std::uint64_t> delay_ms);
+    void answer(const session& to, std::uint64_t channel_number, std::uint64_t lease_id, const stream& in,
+                ack_outcome outcome, bool durable);
+
+    brain_parts& parts_;
+};
+
+}  // namespace ferry

@@ -1,0 +1,275 @@
+#include "devices/spool/state.hpp"
+
+#include <algorithm>
+
+namespace ferry {
+namespace {
+
+constexpr std::uint64_t snapshot_version = 1;
+
+struct saved_stream {
+    std::uint64_t number = 0;
+    std::string name;
+    records::stream_settings settings;
+    std::uint64_t next = 0, first = 0, told_mark = 0;
+    std::vector<run> gaps;
+    std::vector<group::saved> groups;
+    std::vector<producer_state> producers;
+    std::vector<stream::byte_mark> byte_marks;
+    std::uint64_t bytes_stored = 0;
+    static auto fields(auto& m) {
+        return std::tie(m.number, m.name, m.settings, m.next, m.first, m.told_mark, m.gaps, m.groups, m.producers,
+                        m.byte_marks, m.bytes_stored);
+    }
+};
+struct saved_state {
+    std::uint64_t version = snapshot_version;
+    std::optional<std::uint64_t> stopped;
+    std::uint64_t next_stream_number = 1, next_group_number = 1;
+    std::vector<saved_stream> streams;
+    static auto fields(auto& m) {
+        return std::tie(m.version, m.stopped, m.next_stream_number, m.next_group_number, m.streams);
+    }
+};
+
+saved_stream save_stream(const stream& from, instant now) {
+    saved_stream into{from.number, from.name, from.settings, from.next, from.first, from.told_mark, {}, {}, {},
+                      from.byte_marks, from.bytes_stored};
+    for (const auto& [gap, end] : from.gaps.runs()) into.gaps.push_back({gap, end - gap});
+    for (const auto& [number, each] : from.groups) into.groups.push_back(each.save(now));
+    for (const auto& [key, each] : from.producers) into.producers.push_back(each);
+    return into;
+}
+
+stream load_stream(saved_stream&& from, instant now) {
+    stream into;
+    into.number = static_cast<std::uint32_t>(from.number);
+    into.name = std::move(from.name);
+    into.settings = from.settings;
+    into.next = from.next;
+    into.first = from.first;
+    into.told_mark = from.told_mark;
+    for (const run& gap : from.gaps) into.gaps.add(gap);
+    for (const group::saved& each : from.groups)
+        into.groups.try_emplace(static_cast<std::uint32_t>(each.number), each, now);
+    for (producer_state& each : from.producers)
+        into.producers.emplace(stream::producer_key{each.user, each.id}, std::move(each));
+    into.byte_marks = std::move(from.byte_marks);
+    into.bytes_stored = from.bytes_stored;
+    return into;
+}
+
+}  // namespace
+
+bool spool_state::apply(const log::record_header& header, std::string_view payload, instant now) {
+    using log::record_type;
+    stopped_.reset();
+    switch (header.type) {
+        case record_type::messages: return apply_messages(header, payload);
+        case record_type::acks: return apply_acks(payload);
+        case record_type::attempt: return apply_attempt(payload, now);
+        case record_type::dead: return apply_dead(payload);
+        case record_type::mark: return apply_mark(payload);
+        case record_type::stream_settings: return apply_stream_change(payload);
+        case record_type::group_settings: return apply_group_change(payload);
+        case record_type::producer: return apply_producer_change(payload, header.wall_ns);
+        case record_type::removed: return apply_removed(payload);
+        case record_type::watermark:
+        case record_type::footer: return true;
+        case record_type::redrive:
+        case record_type::commit:
+        case record_type::adoption: return false;  // written by newer versions only
+    }
+    return false;
+}
+
+bool spool_state::apply_messages(const log::record_header& header, std::string_view payload) {
+    records::messages_head head;
+    std::string_view batch;
+    if (!records::split_messages(payload, head, batch)) return false;
+    stream* into = find(header.stream);
+    if (into == nullptr) return true;  // the stream was removed by a record that outlived this one's segment
+    if (header.first_offset > into->next) into->gaps.add({into->next, header.first_offset - into->next});
+    into->next = std::max(into->next, header.first_offset + header.count);
+    into->count_bytes(header.first_offset, header.length - (payload.size() - batch.size()));
+
+    producer_state& from = into->producers[{head.user, head.producer_id}];
+    if (from.id.empty()) {
+        from.user = head.user;
+        from.id = head.producer_id;
+    }
+    from.epoch = std::max(from.epoch, head.epoch);
+    from.last_sequence = std::max(from.last_sequence, head.first_sequence + header.count - 1);
+    from.last_used_wall_ns = header.wall_ns;
+    if (from.recent.size() >= protocol::window_batches) from.recent.erase(from.recent.begin());
+    from.recent.push_back({head.first_sequence, header.count, header.first_offset});
+    return true;
+}
+
+group* spool_state::find_group(std::uint64_t stream_number, std::uint64_t group_number, stream*& owner) {
+    owner = find(static_cast<std::uint32_t>(stream_number));
+    if (owner == nullptr) return nullptr;
+    const auto found = owner->groups.find(static_cast<std::uint32_t>(group_number));
+    return found == owner->groups.end() ? nullptr : &found->second;
+}
+
+bool spool_state::apply_acks(std::string_view payload) {
+    records::acks record;
+    if (!unpack_struct(payload, record)) return false;
+    for (const records::group_acks& each : record.groups) {
+        stream* owner = nullptr;
+        group* target = find_group(each.stream, each.group, owner);
+        if (target == nullptr) continue;
+        for (const run& acked : each.runs) target->apply_ack(acked, owner->gaps);
+        owner->settle_first();
+    }
+    return true;
+}
+
+bool spool_state::apply_attempt(std::string_view payload, instant now) {
+    records::attempt record;
+    if (!unpack_struct(payload, record)) return false;
+    stream* owner = nullptr;
+    if (group* target = find_group(record.stream, record.group, owner))
+        for (const tried_run& each : record.runs) target->apply_attempt(each, owner->gaps, now);
+    return true;
+}
+
+bool spool_state::apply_dead(std::string_view payload) {
+    records::dead record;
+    if (!unpack_struct(payload, record)) return false;
+    stream* owner = nullptr;
+    if (group* target = find_group(record.stream, record.group, owner))
+        for (const dead_run& each : record.runs) target->apply_dead(each, owner->gaps);
+    return true;
+}
+
+bool spool_state::apply_mark(std::string_view payload) {
+    records::mark record;
+    if (!unpack_struct(payload, record)) return false;
+    stream* owner = nullptr;
+    group* target = find_group(record.stream, record.group, owner);
+    if (record.kind == static_cast<std::uint64_t>(records::mark_kind::delivered)) {
+        if (target != nullptr) target->apply_mark(record.offset);
+    } else if (owner != nullptr) {
+        owner->told_mark = std::max(owner->told_mark, record.offset);
+    }
+    return true;
+}
+
+bool spool_state::apply_stream_change(std::string_view payload) {
+    records::stream_change record;
+    if (!unpack_struct(payload, record)) return false;
+    const auto number = static_cast<std::uint32_t>(record.number);
+    if (record.change == static_cast<std::uint64_t>(records::settings_change::removed)) {
+        streams_.erase(number);
+        numbers_.erase(record.name);
+        return true;
+    }
+    stream& changed = streams_[number];
+    changed.number = number;
+    changed.name = record.name;
+    changed.settings = record.settings;
+    numbers_.insert_or_assign(record.name, number);
+    next_stream_number_ = std::max(next_stream_number_, number + 1);
+    return true;
+}
+
+// A new group starts where it is told, but what every other group is through with is removed for it as well.
+bool spool_state::apply_group_change(std::string_view payload) {
+    records::group_change record;
+    if (!unpack_struct(payload, record)) return false;
+    stream* owner = find(static_cast<std::uint32_t>(record.stream));
+    if (owner == nullptr) return true;
+    const auto number = static_cast<std::uint32_t>(record.number);
+    next_group_number_ = std::max(next_group_number_, number + 1);
+    if (record.change == static_cast<std::uint64_t>(records::settings_change::removed)) {
+        owner->groups.erase(number);
+        owner->settle_first();
+        return true;
+    }
+    const std::uint64_t start = std::max(record.start, owner->first);
+    run_set needed;
+    for (const auto& [other_number, other] : owner->groups) other.add_needed(needed, owner->next);
+    const bool others = !owner->groups.empty();
+    group& added =
+        owner->groups.try_emplace(number, number, record.name, record.settings, start).first->second;
+    added.settings = record.settings;
+    added.apply_mark(record.delivered_mark);
+    for (std::uint64_t at = start; others && at < owner->next;) {
+        const auto live = needed.next_run(at);
+        const std::uint64_t end = live ? std::min(live->first, owner->next) : owner->next;
+        if (end > at) added.apply_ack({at, end - at}, owner->gaps);
+        at = live ? live->end() : owner->next;
+    }
+    return true;
+}
+
+bool spool_state::apply_producer_change(std::string_view payload, std::uint64_t wall_ns) {
+    records::producer_change record;
+    if (!unpack_struct(payload, record)) return false;
+    stream* owner = find(static_cast<std::uint32_t>(record.stream));
+    if (owner == nullptr) return true;
+    const stream::producer_key key{record.user, record.id};
+    if (record.change == static_cast<std::uint64_t>(records::producer_change_kind::expired)) {
+        owner->producers.erase(key);
+        return true;
+    }
+    producer_state& changed = owner->producers[key];
+    changed.user = record.user;
+    changed.id = record.id;
+    changed.name = record.name;
+    changed.epoch = std::max(changed.epoch, record.epoch);
+    changed.last_used_wall_ns = wall_ns;
+    return true;
+}
+
+bool spool_state::apply_removed(std::string_view payload) {
+    records::removed record;
+    if (!unpack_struct(payload, record)) return false;
+    stream* owner = find(static_cast<std::uint32_t>(record.stream));
+    if (owner == nullptr) return true;
+    for (const run& each : record.runs) {
+        owner->gaps.add(each);
+        for (auto& [number, each_group] : owner->groups) each_group.apply_ack(each, owner->gaps);
+    }
+    owner->settle_first();
+    return true;
+}
+
+std::string spool_state::save(std::optional<std::uint64_t> stopped_incarnation, instant now) const {
+    saved_state into;
+    into.stopped = stopped_incarnation;
+    into.next_stream_number = next_stream_number_;
+    into.next_group_number = next_group_number_;
+    for (const auto& [number, each] : streams_) into.streams.push_back(save_stream(each, now));
+    return pack_struct(into);
+}
+
+bool spool_state::load(std::string_view saved, instant now) {
+    saved_state from;
+    if (!unpack_struct(saved, from) || from.version != snapshot_version) return false;
+    stopped_ = from.stopped;
+    next_stream_number_ = static_cast<std::uint32_t>(from.next_stream_number);
+    next_group_number_ = static_cast<std::uint32_t>(from.next_group_number);
+    streams_.clear();
+    numbers_.clear();
+    for (saved_stream& each : from.streams) {
+        numbers_.emplace(each.name, static_cast<std::uint32_t>(each.number));
+        const auto number = static_cast<std::uint32_t>(each.number);
+        streams_.emplace(number, load_stream(std::move(each), now));
+    }
+    return true;
+}
+
+stream* spool_state::find(std::string_view name) {
+    const auto found = numbers_.find(name);
+    return found == numbers_.end() ? nullptr : find(found->second);
+}
+
+stream* spool_state::find(std::uint32_t number) {
+    const auto found = streams_.find(number);
+    return found == streams_.end() ? nullptr : &found->second;
+}
+
+}  // namespace ferry

@@ -1,0 +1,63 @@
+// The spool's durable state, and the only code that changes it.
+//
+// `apply` is called with every record: at the moment it is handed to the log while the spool runs, and in the
+// same order when the log is replayed. What is not in a record does not survive. Failure to write makes the
+// spool read-only, so there is no undo. A snapshot is this state as one string.
+//
+// Nothing here reads a clock; `now` serves only to turn wall times of delayed messages into monotonic ones.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/clock.hpp"
+#include "core/log/record.hpp"
+#include "devices/spool/stream.hpp"
+
+namespace ferry {
+
+class spool_state {
+  public:
+    /// Changes the state as the record says. Of a messages record the head is enough: the batch is not looked
+    /// at, and its size follows from the header. False when its payload is malformed, which after the checksum
+    /// held can only be a defect: the caller stops.
+    bool apply(const log::record_header& header, std::string_view payload, instant now);
+
+    /// Everything as one string. An orderly stop names its incarnation: nothing follows in this one.
+    std::string save(std::optional<std::uint64_t> stopped_incarnation, instant now) const;
+    /// Replaces the state. False when the bytes are no snapshot this version reads.
+    bool load(std::string_view saved, instant now);
+
+    /// Whether the run before `incarnation` was stopped in order. A run that wrote nothing and then died
+    /// leaves the clean snapshot of the one before it on top; its number tells the two apart.
+    bool stopped_before(std::uint64_t incarnation) const noexcept { return stopped_ && *stopped_ + 1 == incarnation; }
+
+    stream* find(std::string_view name);
+    stream* find(std::uint32_t number);
+    const std::map<std::uint32_t, stream>& streams() const noexcept { return streams_; }
+    std::map<std::uint32_t, stream>& streams() noexcept { return streams_; }
+    std::uint32_t next_stream_number() const noexcept { return next_stream_number_; }
+    std::uint32_t next_group_number() const noexcept { return next_group_number_; }
+
+  private:
+    bool apply_messages(const log::record_header& header, std::string_view payload);
+    bool apply_acks(std::string_view payload);
+    bool apply_attempt(std::string_view payload, instant now);
+    bool apply_dead(std::string_view payload);
+    bool apply_mark(std::string_view payload);
+    bool apply_stream_change(std::string_view payload);
+    bool apply_group_change(std::string_view payload);
+    bool apply_producer_change(std::string_view payload, std::uint64_t wall_ns);
+    bool apply_removed(std::string_view payload);
+    group* find_group(std::uint64_t stream_number, std::uint64_t group_number, stream*& owner);
+
+    std::map<std::uint32_t, stream> streams_;
+    std::map<std::string, std::uint32_t, std::less<>> numbers_;
+    std::uint32_t next_stream_number_ = 1;
+    std::uint32_t next_group_number_ = 1;
+    std::optional<std::uint64_t> stopped_;
+};
+
+}  // namespace ferry

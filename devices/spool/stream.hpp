@@ -1,0 +1,75 @@
+// A stream: its messages' offsets, its groups and its producers. Plain durable state, changed by `state` only.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/protocol.hpp"
+#include "core/run_set.hpp"
+#include "devices/spool/group.hpp"
+#include "devices/spool/record_payload.hpp"
+
+namespace ferry {
+
+/// A batch of a producer that may be sent again, and where it went.
+struct stored_batch {
+    std::uint64_t first = 0;  ///< sequence
+    std::uint64_t count = 0;
+    std::uint64_t offset = 0;
+    static auto fields(auto& m) { return std::tie(m.first, m.count, m.offset); }
+};
+
+/// What is known of one producer on one stream. The user is part of who it is.
+struct producer_state {
+    std::string user;
+    std::string id;
+    std::optional<std::string> name;
+    std::uint64_t epoch = 0;
+    std::uint64_t last_sequence = 0;
+    std::uint64_t last_used_wall_ns = 0;
+    std::vector<stored_batch> recent;  ///< the last `protocol::window_batches`, oldest first
+    static auto fields(auto& m) {
+        return std::tie(m.user, m.id, m.name, m.epoch, m.last_sequence, m.last_used_wall_ns, m.recent);
+    }
+};
+
+struct stream {
+    using producer_key = std::pair<std::string, std::string>;  // user, id
+
+    std::uint32_t number = 0;
+    std::string name;
+    records::stream_settings settings;
+
+    std::uint64_t next = 0;       ///< offset the next message gets
+    std::uint64_t first = 0;      ///< all below is removed: every group is through with it
+    std::uint64_t told_mark = 0;  ///< below grade synced: no offset at or above it was told to anybody
+    run_set gaps;                 ///< offsets above `first` that hold no message
+
+    std::map<std::uint32_t, group> groups;
+    std::map<producer_key, producer_state> producers;
+
+    group* find_group(std::string_view group_name);
+    producer_state* find_producer(const std::string& user, const std::string& id);
+    producer_state* find_named_producer(const std::string& user, const std::string& producer_name);
+
+    /// Raises `first` to what the groups still need; without a group everything is kept.
+    void settle_first();
+
+    /// Messages stored and not removed.
+    std::uint64_t messages() const;
+    /// Their bytes, exact to about 256 KiB.
+    std::uint64_t bytes() const;
+    void count_bytes(std::uint64_t first_offset, std::uint64_t bytes);
+
+    struct byte_mark {
+        std::uint64_t offset = 0;       ///< from here
+        std::uint64_t bytes_before = 0; ///< so many bytes were stored below
+        static auto fields(auto& m) { return std::tie(m.offset, m.bytes_before); }
+    };
+    std::vector<byte_mark> byte_marks;  ///< one per `byte_mark_spacing` of stored bytes
+    std::uint64_t bytes_stored = 0;
+};
+
+}  // namespace ferry
