@@ -1,0 +1,75 @@
+// Random histories of a whole spool, against the model. A failure prints the seed; FERRY_SIM_SEED=N replays it.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include "tests/sim/world.hpp"
+
+using namespace ferry;
+using ferry::test::world;
+using ferry::test::world_options;
+
+namespace {
+
+// How many histories each case runs; FERRY_SIM_HISTORIES scales it for soaks.
+std::uint64_t histories(std::uint64_t usual) {
+    const char* const asked = std::getenv("FERRY_SIM_HISTORIES");
+    return asked == nullptr ? usual : std::strtoull(asked, nullptr, 10);
+}
+
+void run_histories(world_options of, std::uint64_t count, std::uint64_t first_seed) {
+    std::uint64_t crashes = 0;
+    std::uint64_t confirmed = 0;
+    if (const char* const only = std::getenv("FERRY_SIM_SEED")) {
+        first_seed = std::strtoull(only, nullptr, 10);
+        count = 1;
+    }
+    for (std::uint64_t seed = first_seed; seed < first_seed + count; ++seed) {
+        of.seed = seed;
+        CAPTURE(seed);
+        try {
+            world history{of};
+            history.run();
+            crashes += history.crashes();
+            confirmed += history.seen().confirmed_count();
+        } catch (const std::exception& e) {
+            const std::string name = doctest::getContextOptions()->currentTest->m_name;
+            FAIL(std::string{e.what()}, "; replay: FERRY_SIM_SEED=", seed, " ferry_tests --test-case='", name, "'");
+        }
+    }
+    MESSAGE(count, " histories, ", crashes, " crashes, ", confirmed, " messages confirmed");
+    CHECK(confirmed > count);
+}
+
+bool breaks(world_options of) {
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+        of.seed = seed;
+        try {
+            world history{of};
+            history.run();
+        } catch (const std::logic_error&) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+TEST_CASE("sim: synced messages survive power cuts, in order, once, and every redelivery is flagged") {
+    run_histories({}, histories(9000), 1);
+}
+
+TEST_CASE("sim: the same when writes and syncs fail and the spool turns read-only") {
+    run_histories({.disk_errors = true}, histories(6000), 100'001);
+}
+
+TEST_CASE("sim: grade written keeps the same promises when only the process dies") {
+    run_histories({.grade = protocol::grade::written, .power_cuts = false}, histories(5000), 200'001);
+}
+
+TEST_CASE("sim: the model notices a spool that confirms before the sync") {
+    CHECK(breaks({.plant_confirm_before_sync = true}));
+}

@@ -1,0 +1,323 @@
+#include "tests/sim/world.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace ferry::test {
+
+// One connection: frames in flight each way, in order. Cutting it loses what is in flight.
+struct world::wire {
+    std::uint64_t session = 0;
+    std::deque<outgoing_message> up;
+    std::deque<outgoing_message> down;
+};
+
+struct world::producer {
+    std::string name;
+    producer_session session;
+    wire on;
+    int next = 1;
+    struct waiting {
+        std::string text;
+        put_place place;
+    };
+    std::deque<waiting> waiting;
+};
+
+struct world::consumer {
+    std::string group;
+    consumer_session session;
+    wire on;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> held;  // (lease, offset)
+};
+
+world::world(const world_options& options)
+    : options_{options}, random_{options.seed}, disk_{options.seed * 7919 + 1}, model_{options.seed} {
+    const std::uint64_t producers = 1 + pick(3);
+    for (std::uint64_t i = 0; i < producers; ++i) {
+        const std::string name = "p" + std::to_string(i);
+        producer_session_options of{.stream = "s"};
+        if (pick(2) == 0) of.name = name;
+        if (options.grade != protocol::grade::synced) of.grade = options.grade;
+        of.batch_bytes_max = 64;
+        producers_.push_back(std::make_unique<producer>(producer{name, producer_session{of}, {}, 1, {}}));
+    }
+    const std::uint64_t consumers = 1 + pick(3);
+    for (std::uint64_t i = 0; i < consumers; ++i) {
+        const std::string group = "g" + std::to_string(pick(2));
+        consumer_session_options of{.stream = "s", .group = group, .credit_messages = 1 + pick(20)};
+        of.max_attempts = 1000;
+        consumers_.push_back(std::make_unique<consumer>(consumer{group, consumer_session{of}, {}, {}}));
+    }
+    open_spool();
+}
+
+world::~world() = default;
+
+void world::open_spool() {
+    appends_.clear();
+    appended_not_synced_.clear();
+    sync_up_to_ = 0;
+    reads_.clear();
+    spool_state state;
+    const auto replay = [&](const log::stored_record& each) {
+        if (!state.apply(each.header, each.payload, now_)) throw std::logic_error{"a record could not be applied"};
+    };
+    const auto restore = [&](std::string_view saved) {
+        if (!state.load(saved, now_)) throw std::logic_error{"a snapshot could not be loaded"};
+    };
+    log_ = std::make_unique<log::segmented_log>(disk_, log::log_options{.segment_bytes = 16 << 10, .random = random_()},
+                                                replay, restore);
+    if (!log_->opened().damages.empty())
+        for (const log::damage& each : log_->opened().damages)
+            if (!each.torn_tail) throw std::logic_error{"damage after a crash: " + each.reason};
+    brain_options of;
+    of.incarnation = log_->opened().owner_epoch;
+    of.seed = random_();
+    of.record_bytes_max = log_->record_bytes_max();
+    of.pool_bytes = 4096;
+    brain_ = std::make_unique<brain>(of, std::move(state), now_);
+    for (auto& each : producers_) each->on = {next_session_++, {}, {}};
+    for (auto& each : consumers_) each->on = {next_session_++, {}, {}};
+}
+
+void world::crash(bool stop_cleanly) {
+    ++crashes_;
+    if (stop_cleanly) {
+        disk_.heal();
+        while (!appends_.empty() && !brain_->read_only()) writer_step();
+        spool_turn();
+        while (!appends_.empty() && !brain_->read_only()) writer_step();
+        if (!brain_->read_only())
+            if (const auto last = brain_->stop(now_)) run_appends(*last);
+    }
+    brain_.reset();
+    log_.reset();
+    if (options_.power_cuts && pick(2) == 0) disk_.power_cut();
+    else disk_.kill();
+    disk_.heal();
+    open_spool();
+}
+
+void world::run_appends(const append_action& what) {
+    std::vector<log::record> records;
+    for (const outgoing_record& each : what.records)
+        records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count, each.wall_ns, each.head, each.body.view});
+    std::vector<log::position> positions(records.size());
+    if (!records.empty()) log_->append(records, positions);
+    if (what.snapshot) log_->save_snapshot(*what.snapshot);
+}
+
+void world::spool_turn() {
+    actions todo = brain_->take_actions(now_);
+    for (append_action& each : todo.appends) appends_.push_back(std::move(each));
+    for (const read_action& each : todo.reads) reads_.push_back(each);
+    for (const release_action& each : todo.releases) log_->release(each.stream, each.offset);
+    for (send_action& each : todo.sends) {
+        wire* to = nullptr;
+        for (auto& who : producers_)
+            if (who->on.session == each.session) to = &who->on;
+        for (auto& who : consumers_)
+            if (who->on.session == each.session) to = &who->on;
+        if (to != nullptr && pick(50) == 0) brain_->unsent(std::move(each));
+        else if (to != nullptr) to->down.push_back({std::move(each.head), std::move(each.body)});
+    }
+}
+
+// One thing on the writer's list ends: an append, a sync of all appended, or a read.
+void world::writer_step() {
+    try {
+        if (!reads_.empty() && pick(2) == 0) {
+            const read_action read = reads_.front();
+            reads_.pop_front();
+            brain_->read_done(read.cookie, log_->read(read.stream, read.offset, read.bytes_max), now_);
+        } else if (!appends_.empty() && (sync_up_to_ == 0 || pick(2) == 0)) {
+            const append_action next = std::move(appends_.front());
+            appends_.pop_front();
+            run_appends(next);
+            appended_not_synced_.push_back(next.ticket);
+            if (next.sync) sync_up_to_ = next.ticket;
+            brain_->appended(next.ticket, now_);
+            if (options_.plant_confirm_before_sync) brain_->durable(next.ticket, now_);
+        } else if (sync_up_to_ != 0) {
+            log_->sync();
+            sync_up_to_ = 0;
+            const std::uint64_t last = appended_not_synced_.back();
+            appended_not_synced_.clear();
+            if (!options_.plant_confirm_before_sync) brain_->durable(last, now_);
+        }
+    } catch (const std::system_error& failure) {
+        brain_->failed(failure.what(), now_);
+        appends_.clear();
+        sync_up_to_ = 0;
+        appended_not_synced_.clear();
+    }
+}
+
+void world::deliver_to_spool(wire& on) {
+    if (on.up.empty()) return;
+    outgoing_message next = std::move(on.up.front());
+    on.up.pop_front();
+    brain_->frame(on.session, "anonymous", next.head, std::move(next.body), now_);
+}
+
+void world::deliver_to_client(wire& on) {
+    if (on.down.empty()) return;
+    outgoing_message next = std::move(on.down.front());
+    on.down.pop_front();
+    for (auto& who : producers_)
+        if (&who->on == &on) who->session.frame(next.head, now_);
+    for (auto& who : consumers_)
+        if (&who->on == &on) {
+            who->session.frame(next.head, std::move(next.body), now_);
+            if (who->session.joined()) model_.joined(who->group);
+        }
+}
+
+void world::tick_all() {
+    brain_->tick(now_);
+    for (auto& who : producers_) who->session.tick(now_);
+    for (auto& who : consumers_) who->session.tick(now_);
+}
+
+void world::check_fates(producer& who) {
+    while (!who.waiting.empty()) {
+        const auto& first = who.waiting.front();
+        if (first.place.fate->is == batch_fate::state::pending) return;
+        if (first.place.fate->is == batch_fate::state::stored)
+            model_.confirmed(first.text, first.place.fate->offset + first.place.index);
+        else if (first.place.fate->code != protocol::code::read_only)
+            throw std::logic_error{"refused: " + first.place.fate->code + " " + first.place.fate->reason};
+        who.waiting.pop_front();
+    }
+}
+
+void world::producer_step(producer& who) {
+    // A spool that went read-only refused everything: the application makes a new producer.
+    if (!who.session.failed_code().empty()) {
+        check_fates(who);
+        who.name += "x";
+        who.next = 1;
+        who.session = producer_session{{.stream = "s", .batch_bytes_max = 64}};
+        who.on = {next_session_++, {}, {}};
+        return;
+    }
+    if (who.waiting.size() < 30) {
+        const std::string text = who.name + ":" + std::to_string(who.next++);
+        model_.put(text);
+        who.waiting.push_back({text, pick(2) == 0 ? who.session.put(std::string_view{text}, now_)
+                                                  : who.session.put(message{"topic", text}, now_)});
+    }
+    if (pick(4) == 0) who.session.flush();
+}
+
+void world::consumer_step(consumer& who) {
+    if (!who.session.failed_code().empty()) {
+        consumer_session_options of{.stream = "s", .group = who.group, .credit_messages = 5};
+        who.held.clear();
+        who.session = consumer_session{of};
+        who.on = {next_session_++, {}, {}};
+        return;
+    }
+    if (const auto item = who.session.next()) {
+        model_.shown(who.group, std::string{item->item.payload}, item->offset, item->attempt);
+        who.held.emplace_back(item->lease, item->offset);
+    }
+    if (!who.held.empty() && pick(3) != 0) {
+        const auto at = who.held.begin() + static_cast<std::ptrdiff_t>(pick(who.held.size()));
+        if (pick(8) == 0) who.session.nack(at->first, at->second, pick(3) == 0 ? std::optional{pick(3000)} : std::nullopt, "random");
+        else who.session.ack(at->first, at->second);
+        who.held.erase(at);
+    }
+    for (const protocol::run& each : who.session.take_settled().done)
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) model_.ack_answered(who.group, offset);
+}
+
+void world::act() {
+    producer& puts = *producers_[pick(producers_.size())];
+    consumer& takes = *consumers_[pick(consumers_.size())];
+    wire& on = pick(2) == 0 ? puts.on : takes.on;
+    const std::uint64_t roll = pick(1000);
+    if (roll < 180) producer_step(puts);
+    else if (roll < 400) consumer_step(takes);
+    else if (roll < 600) deliver_to_spool(on);
+    else if (roll < 780) deliver_to_client(on);
+    else if (roll < 900) writer_step();
+    else if (roll < 960) now_.monotonic_ns += 1'000'000 * (1 + pick(20)), now_.wall_ns += 1'000'000 * pick(20);
+    else if (roll < 980) now_.monotonic_ns += 300'000'000, now_.wall_ns += 300'000'000;
+    else if (roll < 984) now_.monotonic_ns += 8'000'000'000;
+    else if (roll < 986) now_.wall_ns += pick(2) == 0 ? 3'600'000'000'000 : 0;
+    else if (roll < 990) on = {next_session_++, {}, {}};  // the connection breaks: frames in flight are lost
+    else if (roll < 994 && options_.disk_errors) disk_.fail_call(1 + pick(5), static_cast<fault>(pick(3)));
+    else if (roll < 997) crash(pick(4) == 0);
+    if (pick(3) != 0) tick_all();
+    if (pick(3) != 0) spool_turn();
+    for (auto& who : producers_) {
+        for (auto& each : who->session.take_output()) who->on.up.push_back(std::move(each));
+        check_fates(*who);
+    }
+    for (auto& who : consumers_)
+        for (auto& each : who->session.take_output()) who->on.up.push_back(std::move(each));
+}
+
+// No more faults: everything in flight arrives, everything put is confirmed, everything confirmed is acked.
+void world::settle_down() {
+    disk_.heal();
+    if (brain_->read_only()) crash(false);
+    for (int round = 0; round < 4000; ++round) {
+        bool resting = true;
+        for (auto& who : producers_) {
+            if (!who->session.failed_code().empty()) producer_step(*who);
+            who->session.flush();
+            who->session.tick(now_);
+            for (auto& each : who->session.take_output()) who->on.up.push_back(std::move(each));
+            while (!who->on.up.empty()) deliver_to_spool(who->on);
+        }
+        for (auto& who : consumers_) {
+            while (who->session.has_next() || !who->held.empty() || !who->session.failed_code().empty()) consumer_step(*who);
+            consumer_step(*who);
+            who->session.tick(now_);
+            for (auto& each : who->session.take_output()) who->on.up.push_back(std::move(each));
+            while (!who->on.up.empty()) deliver_to_spool(who->on);
+        }
+        brain_->tick(now_);
+        spool_turn();
+        while (!appends_.empty() || sync_up_to_ != 0 || !reads_.empty()) writer_step();
+        spool_turn();
+        for (auto& who : producers_) {
+            while (!who->on.down.empty()) deliver_to_client(who->on);
+            check_fates(*who);
+            resting = resting && who->waiting.empty();
+        }
+        for (auto& who : consumers_) {
+            while (!who->on.down.empty()) deliver_to_client(who->on);
+            resting = resting && !who->session.has_next() && who->held.empty() && who->session.unanswered() == 0;
+        }
+        for (const auto& [number, each] : brain_->state().streams())
+            for (const auto& [group_number, whose] : each.groups) resting = resting && whose.floor(each.gaps) >= each.next;
+        if (resting && round > 3) return;
+        now_.monotonic_ns += 100'000'000;
+        now_.wall_ns += 100'000'000;
+    }
+    std::string why;
+    for (const auto& who : producers_)
+        if (!who->waiting.empty()) why += ", " + who->name + " waits for " + std::to_string(who->waiting.size()) + " confirms";
+    for (const auto& who : consumers_) {
+        if (who->session.unanswered() > 0) why += ", " + std::to_string(who->session.unanswered()) + " acks are not answered";
+        if (!who->session.joined()) why += ", a consumer is not joined";
+    }
+    for (const auto& [number, each] : brain_->state().streams())
+        for (const auto& [group_number, whose] : each.groups)
+            why += ", " + whose.name + " stands at " + std::to_string(whose.floor(each.gaps)) + " of " + std::to_string(each.next) +
+                   " (" + std::to_string(whose.leased_count()) + " leased, " + std::to_string(whose.delayed_count()) + " delayed, " +
+                   std::to_string(whose.returned_count()) + " returned, mark " + std::to_string(whose.delivered_mark()) + ")";
+    throw std::logic_error{"the history does not come to rest (seed " + std::to_string(options_.seed) + ")" + why};
+}
+
+void world::run() {
+    for (int i = 0; i < options_.steps; ++i) act();
+    settle_down();
+    model_.finished();
+}
+
+}  // namespace ferry::test

@@ -1,0 +1,115 @@
+// A whole spool in a test: brain, log and disk, clients and the network between them, driven by a seed.
+//
+// Nothing in it waits, and no clock is read: a step is picked at random, does one thing (a message is put, a
+// frame arrives, a write or a sync ends, time passes, the power goes) and the model checks what became
+// visible. The same seed gives the same history, always.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/consumer_session.hpp"
+#include "core/log/log.hpp"
+#include "core/producer_session.hpp"
+#include "devices/spool/brain.hpp"
+#include "tests/support/fault_disk.hpp"
+
+namespace ferry::test {
+
+/// What the history has shown so far, and what must therefore stay true.
+class model {
+  public:
+    explicit model(std::uint64_t seed) : seed_{seed} {}
+
+    void put(const std::string& text) { put_.emplace(text, put_.size()); }
+    /// The group is known to exist: it must see everything that is put from now on.
+    void joined(const std::string& group) { exists_from_.emplace(group, put_.size()); }
+    void confirmed(const std::string& text, std::uint64_t offset);
+    void shown(const std::string& group, const std::string& text, std::uint64_t offset, std::uint64_t attempt);
+    void ack_answered(const std::string& group, std::uint64_t offset);
+    /// At the end of a history that came to rest: everything is settled, so a group saw all that was confirmed since it exists.
+    void finished();
+
+    std::uint64_t confirmed_count() const { return confirmed_.size(); }
+    std::uint64_t shown_count() const { return shown_total_; }
+
+  private:
+    [[noreturn]] void broken(const std::string& what) const;
+    void place(const std::string& text, std::uint64_t offset);
+
+    std::uint64_t seed_;
+    std::uint64_t shown_total_ = 0;
+    std::map<std::string, std::size_t> put_;                      // text -> how many were put before it
+    std::map<std::string, std::size_t> exists_from_;              // group -> how many were put before it
+    std::map<std::string, std::uint64_t> confirmed_;              // text -> offset
+    std::map<std::uint64_t, std::string> at_offset_;              // whatever was told of an offset, for good
+    std::map<std::string, std::uint64_t> offset_of_;
+    std::map<std::string, std::set<std::uint64_t>> shown_;        // group -> offsets seen by a consumer
+    std::map<std::string, std::set<std::uint64_t>> acked_;        // group -> offsets whose ack was answered
+};
+
+struct world_options {
+    std::uint64_t seed = 1;
+    int steps = 400;
+    protocol::grade grade = protocol::grade::synced;
+    bool power_cuts = true;      ///< else only the process dies
+    bool disk_errors = false;    ///< writes and syncs fail at times; the spool is then restarted
+    /// Planted bugs, each of which the model must notice.
+    bool plant_confirm_before_sync = false;
+};
+
+class world {
+  public:
+    explicit world(const world_options& options);
+    ~world();
+
+    /// Runs the history to its end and lets it come to rest. Throws std::logic_error when a promise broke.
+    void run();
+
+    const model& seen() const { return model_; }
+    std::uint64_t crashes() const { return crashes_; }
+
+  private:
+    struct producer;
+    struct consumer;
+    struct wire;
+
+    void open_spool();
+    void crash(bool stop_cleanly);
+    void act();             // one random step
+    void spool_turn();      // takes the brain's actions
+    void writer_step();     // one append, sync or read completes
+    void run_appends(const append_action& what);
+    void deliver_to_spool(wire& on);
+    void deliver_to_client(wire& on);
+    void tick_all();
+    void producer_step(producer& who);
+    void consumer_step(consumer& who);
+    void check_fates(producer& who);
+    void settle_down();
+    std::uint64_t pick(std::uint64_t below) { return below == 0 ? 0 : random_() % below; }
+
+    world_options options_;
+    std::mt19937_64 random_;
+    instant now_{1'000'000'000, 1'700'000'000'000'000'000};
+    fault_disk disk_;
+    std::unique_ptr<log::segmented_log> log_;
+    std::unique_ptr<brain> brain_;
+    std::deque<append_action> appends_;
+    std::deque<std::uint64_t> appended_not_synced_;
+    std::uint64_t sync_up_to_ = 0;
+    std::deque<read_action> reads_;
+    std::vector<std::unique_ptr<producer>> producers_;
+    std::vector<std::unique_ptr<consumer>> consumers_;
+    std::uint64_t next_session_ = 1;
+    std::uint64_t crashes_ = 0;
+    model model_;
+};
+
+}  // namespace ferry::test
