@@ -77,11 +77,14 @@ std::optional<footer> decode_footer(std::string_view payload) {
 
 std::span<const extent> extents_above(std::span<const extent> by_stream, std::uint32_t stream,
                                       std::uint64_t offset) {
-    const auto stream_of = [](const extent& e) { return e.stream; };
-    const auto mine = std::ranges::equal_range(by_stream, stream, {}, stream_of);
-    const auto first =
-        std::ranges::upper_bound(mine, offset, {}, [](const extent& e) { return e.end_offset; });
-    return {first, mine.end()};
+    // The first extent that is not of a smaller stream, nor ends at or below the offset; and the next
+    // stream's.
+    const auto before = [&](const extent& e) {
+        return e.stream < stream || (e.stream == stream && e.end_offset <= offset);
+    };
+    const auto mine = [&](const extent& e) { return e.stream <= stream; };
+    const auto first = std::partition_point(by_stream.begin(), by_stream.end(), before);
+    return {first, std::partition_point(first, by_stream.end(), mine)};
 }
 
 void extent_table::add(const record_header& header, position from, position to) {

@@ -29,6 +29,16 @@ struct recovered {
     std::vector<position> snapshots;  ///< positions of the usable snapshots, rising
 };
 
+/// The segment that was being written when the log was left: it is sealed last.
+struct unsealed_segment {
+    surveyed_segment segment;
+    std::shared_ptr<file> opened;
+    extent_table extents;
+    position watermark = 0;
+    position whole_end = 0;
+    std::uint64_t rewrite_bytes = 0;
+};
+
 class recovery {
   public:
     using replay_function = std::function<void(const stored_record&)>;
@@ -68,16 +78,7 @@ class recovery {
     survey seen_;
     recovered result_;
 
-    // Of the segment that was being written when the log was left: sealed last.
-    struct unfinished {
-        surveyed_segment segment;
-        std::shared_ptr<file> opened;
-        extent_table extents;
-        position watermark = 0;
-        position whole_end = 0;
-        std::uint64_t rewrite_bytes = 0;
-    };
-    std::optional<unfinished> last_;
+    std::optional<unsealed_segment> last_;
     std::uint64_t wall_ns_ = 0;
 };
 
