@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/batch.hpp"
+#include "ferry/grade.hpp"
 #include "ferry/message.hpp"
 
 namespace ferry::protocol {
@@ -56,8 +57,7 @@ enum class kind : std::uint8_t {
     welcome = 33, error, opened, stored, refused, joined, deliver, done, result, pong,
 };
 
-/// How durable a confirm is: see docs/guarantees.md.
-enum class grade : std::uint8_t { synced = 0, written = 1, queued = 2 };
+using ferry::grade;
 
 /// Offsets (or sequences) `first` .. `first + count - 1`.
 struct run {

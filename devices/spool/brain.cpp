@@ -120,7 +120,9 @@ void brain::frame(std::uint64_t session_number, std::string_view user, std::stri
     handle(from, *what, head, body.value_or(shared_bytes{}));
 }
 
-void brain::forget(std::uint64_t session_number) { parts_.sessions.erase(session_number); }
+void brain::forget(std::uint64_t session_number) {
+    if (parts_.sessions.erase(session_number) > 0) parts_.out.closed.push_back(session_number);
+}
 
 void brain::detached(std::uint64_t session_number, instant now) {
     parts_.now = now;
@@ -175,11 +177,11 @@ void brain::tick(instant now) {
         retry_due_ns_ = never;
         for (auto& [number, each] : parts_.sessions) retry_unsent(each);
     }
-    std::erase_if(parts_.sessions, [&](const auto& entry) {
-        const bool silent = now.monotonic_ns >= entry.second.heard_ns + silent_ns;
-        if (silent) ++parts_.counters.sessions_silent;
-        return silent;
-    });
+    std::vector<std::uint64_t> silent;
+    for (const auto& [number, each] : parts_.sessions)
+        if (now.monotonic_ns >= each.heard_ns + silent_ns) silent.push_back(number);
+    parts_.counters.sessions_silent += silent.size();
+    for (const std::uint64_t number : silent) forget(number);
 }
 
 actions brain::take_actions(instant now) {
@@ -196,6 +198,11 @@ actions brain::take_actions(instant now) {
         out = std::exchange(parts_.out, {});
     }
     return out;
+}
+
+actions brain::take_farewell() {
+    intake_.send_confirms();
+    return {.sends = std::exchange(parts_.out.sends, {})};
 }
 
 std::optional<append_action> brain::stop(instant now) {

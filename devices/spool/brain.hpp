@@ -45,12 +45,18 @@ class brain {
     /// The last append of an orderly stop: a watermark and a clean snapshot. Nothing may follow.
     std::optional<append_action> stop(instant now);
 
+    /// What was still to be told when the spool stopped.
+    actions take_farewell();
+    /// Asks for a snapshot with the next turn.
+    void want_snapshot() { parts_.journal.want_snapshot(); }
+
     /// When `tick` must be called at the latest (monotonic).
     std::uint64_t next_due_ns() const;
 
     const brain_counters& counters() const noexcept { return parts_.counters; }
     const spool_state& state() const noexcept { return parts_.state; }
     bool read_only() const noexcept { return !parts_.read_only_reason.empty(); }
+    const std::string& read_only_reason() const noexcept { return parts_.read_only_reason; }
     /// Bytes of records handed out and not yet written: what the ingress pool bounds.
     std::uint64_t bytes_unwritten() const noexcept { return parts_.journal.bytes_unwritten(); }
 

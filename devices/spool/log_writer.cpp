@@ -1,0 +1,147 @@
+#include "devices/spool/log_writer.hpp"
+
+#include <pthread.h>
+
+#include <csignal>
+#include <utility>
+
+namespace ferry {
+namespace {
+
+constexpr std::size_t inline_bytes_max = 64 << 10;
+constexpr std::size_t spare_step_bytes = 1 << 20;
+
+std::size_t bytes_of(const append_action& turn) {
+    std::size_t bytes = turn.snapshot ? inline_bytes_max + 1 : 0;
+    for (const outgoing_record& each : turn.records) bytes += each.head.size() + each.body.view.size();
+    return bytes;
+}
+
+}  // namespace
+
+log_writer::log_writer(log::segmented_log& log, event_fd& done) : log_{log}, done_{done}, thread_{[this] { run(); }} {}
+
+log_writer::~log_writer() { finish(); }
+
+void log_writer::finish() {
+    {
+        const std::lock_guard lock{mutex_};
+        ending_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+}
+
+void log_writer::submit(append_action turn, bool may_block) {
+    if (may_block && bytes_of(turn) <= inline_bytes_max) {
+        std::unique_lock writing{writing_, std::try_to_lock};
+        if (writing.owns_lock()) {
+            std::unique_lock lock{mutex_};
+            if (todo_.empty() && !busy_) {
+                lock.unlock();
+                work one;
+                one.turns.push_back(std::move(turn));
+                return carry_out(std::move(one));
+            }
+        }
+    }
+    const std::lock_guard lock{mutex_};
+    todo_.turns.push_back(std::move(turn));
+    changed_.notify_one();
+}
+
+void log_writer::release(std::uint32_t stream, std::uint64_t offset) {
+    const std::lock_guard lock{mutex_};
+    todo_.releases.push_back({stream, offset});
+    changed_.notify_one();
+}
+
+log_writer::report log_writer::take_report() {
+    const std::lock_guard lock{mutex_};
+    return std::exchange(report_, {});
+}
+
+void log_writer::append(const append_action& turn) {
+    std::vector<log::record> records;
+    records.reserve(turn.records.size());
+    for (const outgoing_record& each : turn.records)
+        records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count, each.wall_ns, each.head,
+                           each.body.view});
+    std::vector<log::position> positions(records.size());
+    if (!records.empty()) log_.append(records, positions);
+    if (turn.snapshot) log_.save_snapshot(*turn.snapshot);
+}
+
+// One pass: write everything, say so, sync once if anybody waits, say so.
+void log_writer::carry_out(work&& todo) {
+    report now;
+    try {
+        {
+            const std::lock_guard lock{mutex_};
+            if (failed_) return;
+        }
+        bool sync = false;
+        for (const append_action& turn : todo.turns) {
+            append(turn);
+            now.appended = turn.ticket;
+            sync = sync || turn.sync;
+        }
+        for (const release_action& each : todo.releases) log_.release(each.stream, each.offset);
+        if (sync) {
+            {
+                const std::lock_guard lock{mutex_};
+                report_.appended = now.appended;
+            }
+            done_.set();
+            log_.sync();
+            now.durable = now.appended;
+        }
+        now.bytes_left = log_.space_now().left;
+    } catch (const std::exception& failure) {
+        now.failure = failure.what();
+        now.durable.reset();
+    }
+    const std::lock_guard lock{mutex_};
+    if (now.appended) report_.appended = now.appended;
+    if (now.durable) report_.durable = now.durable;
+    if (now.bytes_left) report_.bytes_left = now.bytes_left;
+    if (!now.failure.empty()) {
+        report_.failure = now.failure;
+        failed_ = true;
+    }
+    done_.set();
+}
+
+void log_writer::run() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    bool spare_wanted = true;
+    while (true) {
+        std::unique_lock lock{mutex_};
+        if (todo_.empty() && !ending_ && !spare_wanted) changed_.wait(lock, [this] { return !todo_.empty() || ending_; });
+        if (todo_.empty() && ending_) return;
+        work todo = std::exchange(todo_, {});
+        busy_ = !todo.empty();
+        const bool failed = failed_;
+        lock.unlock();
+
+        const std::lock_guard writing{writing_};
+        if (!todo.empty()) {
+            carry_out(std::move(todo));
+            spare_wanted = true;
+        } else if (!failed) {
+            try {
+                spare_wanted = log_.prepare_spare(spare_step_bytes);
+            } catch (const std::exception&) {
+                spare_wanted = false;  // the next append will meet the same disk and say so
+            }
+        } else {
+            spare_wanted = false;
+        }
+        lock.lock();
+        busy_ = false;
+    }
+}
+
+}  // namespace ferry

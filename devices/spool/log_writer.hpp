@@ -1,0 +1,72 @@
+// The log's writer: does the brain's appends, snapshots and syncs on a thread of its own.
+//
+// What was handed over while the last sync ran is written together and synced once: group commit. When the
+// writer has nothing to do, a small turn is done right in the caller's thread, which spares two thread hops;
+// otherwise it zero-fills the next spare segment in small steps.
+//
+// Threads: `submit`, `release`, `take_report` from the brain's thread. Failure: the first one is reported and
+// everything after it is left undone.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/event_fd.hpp"
+#include "core/log/log.hpp"
+#include "devices/spool/actions.hpp"
+
+namespace ferry {
+
+class log_writer {
+  public:
+    /// What was done since the last report.
+    struct report {
+        std::optional<std::uint64_t> appended;  ///< all tickets up to this one
+        std::optional<std::uint64_t> durable;
+        std::optional<std::uint64_t> bytes_left;
+        std::string failure;
+    };
+
+    /// `done` is set whenever there is something to report.
+    log_writer(log::segmented_log& log, event_fd& done);
+    ~log_writer();
+    log_writer(const log_writer&) = delete;
+    log_writer& operator=(const log_writer&) = delete;
+
+    /// `may_block`: the caller has nothing else to do, so a small turn may be done in its thread.
+    void submit(append_action turn, bool may_block);
+    void release(std::uint32_t stream, std::uint64_t offset);
+    report take_report();
+
+    /// Finishes what was submitted and ends the thread.
+    void finish();
+
+  private:
+    struct work {
+        std::vector<append_action> turns;
+        std::vector<release_action> releases;
+        bool empty() const noexcept { return turns.empty() && releases.empty(); }
+    };
+    void run();
+    void carry_out(work&& todo);
+    void append(const append_action& turn);
+
+    log::segmented_log& log_;
+    event_fd& done_;
+
+    std::mutex writing_;  // held while the log is written; taken before `mutex_`, never after
+    std::mutex mutex_;    // guards what follows
+    std::condition_variable changed_;
+    work todo_;
+    report report_;
+    bool busy_ = false;
+    bool ending_ = false;
+    bool failed_ = false;
+    std::thread thread_;
+};
+
+}  // namespace ferry
