@@ -79,6 +79,7 @@ class consumer_session {
     /// Offset at which the spool said this group (or reader) stands when it joined.
     std::uint64_t start() const noexcept { return start_; }
     std::uint64_t unanswered() const noexcept { return unanswered_; }
+    bool all_answered() const noexcept { return unanswered_ == 0 && to_send_ == 0; }
     std::uint64_t frames_bad() const noexcept { return frames_bad_; }
     const std::string& failed_code() const noexcept { return failed_code_; }
     const std::string& failed_reason() const noexcept { return failed_reason_; }

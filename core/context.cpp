@@ -39,7 +39,7 @@ context::parts::~parts() {
 
 loop& context::parts::shared_loop() {
     const std::lock_guard lock{loop_mutex};
-    if (!loop_thread) loop_thread = std::make_unique<loop>();
+    if (!loop_thread) loop_thread = std::make_unique<loop>(stop.fd());
     return *loop_thread;
 }
 

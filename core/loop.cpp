@@ -28,7 +28,7 @@ void loop::member::wake() noexcept {
     if (!slot_->woken.exchange(true)) owner_.changed_.set();
 }
 
-loop::loop() : thread_{[this] { run(); }} {}
+loop::loop(int stop_fd) : stop_fd_{stop_fd}, thread_{[this] { run(); }} {}
 
 loop::~loop() {
     {
@@ -58,7 +58,7 @@ void loop::run() {
             if (ending_) return;
             slots = slots_;
         }
-        watched.assign(1, {changed_.fd(), POLLIN, 0});
+        watched.assign({{changed_.fd(), POLLIN, 0}, {stop_fd_, POLLIN, 0}});
         steady_time due = steady_time::max();
         for (const auto& slot : slots) {
             watched.push_back({slot->next.fd, POLLIN, 0});
@@ -70,14 +70,16 @@ void loop::run() {
         wait.tv_nsec = (left % std::chrono::seconds{1}).count();
         ::ppoll(watched.data(), watched.size(), due == steady_time::max() ? nullptr : &wait, nullptr);
         changed_.clear();
+        const bool stopping = watched[1].revents != 0;
+        if (stopping) stop_fd_ = -1;
 
         const auto now = std::chrono::steady_clock::now();
         const std::lock_guard lock{running_};
         for (std::size_t i = 0; i < slots.size(); ++i) {
             const auto& slot = slots[i];
-            const bool ready = watched[i + 1].fd >= 0 && watched[i + 1].revents != 0;
+            const bool ready = watched[i + 2].fd >= 0 && watched[i + 2].revents != 0;
             const bool woken = slot->woken.exchange(false);
-            if (!slot->removed && (ready || woken || slot->next.due <= now)) slot->next = slot->call();
+            if (!slot->removed && (ready || woken || stopping || slot->next.due <= now)) slot->next = slot->call();
         }
     }
 }

@@ -47,7 +47,8 @@ class loop {
     };
 
     /// Starts the thread. It runs until the loop is destroyed, after its last member.
-    loop();
+    /// When `stop_fd` becomes readable every member is called once, so that it can let its waiters go.
+    explicit loop(int stop_fd = -1);
     ~loop();
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;
@@ -61,6 +62,7 @@ class loop {
     std::vector<std::shared_ptr<member::slot>> slots_;
     std::mutex running_;                               // held while steps run
     bool ending_ = false;
+    int stop_fd_;
     event_fd changed_;
     std::thread thread_;
 };

@@ -36,6 +36,7 @@ producer_session::batch& producer_session::gather(std::size_t bytes, instant now
 put_place producer_session::took(std::size_t size_before) {
     const put_place place{gathering_.fate, gathering_.count++};
     bytes_pending_ += gathering_.bytes->size() - size_before;
+    ++counts_.put;
     if (!failed_code_.empty()) fail(failed_code_, failed_reason_);
     return place;
 }
@@ -67,7 +68,6 @@ void producer_session::open_channel() {
     ++channel_;
     opening_ = true;
     opened_ = false;
-    resent_ += sent_;
     sent_ = 0;
     header_map options{{"create", std::int64_t{options_.create}}};
     if (options_.grade) options.emplace("grade", static_cast<std::int64_t>(*options_.grade));
@@ -109,6 +109,8 @@ void producer_session::stored(std::string_view head, instant now) {
         which->fate->is = batch_fate::state::stored;
         which->fate->offset = each.offset;
         which->fate->duplicate = each.duplicate;
+        counts_.confirmed += each.count;
+        counts_.duplicates += each.duplicate ? each.count : 0;
         settle(which);
         progress_ns_ = now.monotonic_ns;
         resend_after_ns_ = resend_first_ns;
@@ -126,6 +128,7 @@ void producer_session::refused(std::string_view head) {
             which->fate->is = batch_fate::state::refused;
             which->fate->code = message.code;
             which->fate->reason = message.reason;
+            counts_.refused += which->count;
             settle(which);
         }
     }
@@ -148,6 +151,7 @@ void producer_session::fail(std::string code, std::string reason) {
         each.fate->is = batch_fate::state::refused;
         each.fate->code = failed_code_;
         each.fate->reason = failed_reason_;
+        counts_.refused += each.count;
     }
     unconfirmed_.clear();
     bytes_pending_ = 0;

@@ -49,6 +49,14 @@ struct put_place {
     std::uint64_t index = 0;
 };
 
+/// Messages by what became of them.
+struct put_counts {
+    std::uint64_t put = 0;
+    std::uint64_t confirmed = 0;
+    std::uint64_t duplicates = 0;  ///< of these, stored before
+    std::uint64_t refused = 0;
+};
+
 class producer_session {
   public:
     explicit producer_session(producer_session_options options);
@@ -78,7 +86,7 @@ class producer_session {
     const std::string& failed_code() const noexcept { return failed_code_; }
     const std::string& failed_reason() const noexcept { return failed_reason_; }
     const spool_link& link() const noexcept { return link_; }
-    std::uint64_t resent() const noexcept { return resent_; }
+    const put_counts& counts() const noexcept { return counts_; }
 
   private:
     struct batch {
@@ -125,7 +133,7 @@ class producer_session {
     std::uint64_t window_batches_ = 0, window_bytes_ = 0;
     std::uint64_t progress_ns_ = 0;
     std::uint64_t resend_after_ns_ = 0;
-    std::uint64_t resent_ = 0;
+    put_counts counts_;
     std::string failed_code_;
     std::string failed_reason_;
 };

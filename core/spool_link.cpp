@@ -31,7 +31,6 @@ spool_link::change spool_link::frame(std::string_view head, instant now) {
             if (const auto* limit = std::get_if<std::int64_t>(&found->second))
                 message_bytes_max_ = static_cast<std::uint64_t>(*limit);
         up_ = true;
-        unanswered_ = 0;
         pinged_ns_ = now.monotonic_ns;
         return change::up;
     }
@@ -60,7 +59,6 @@ spool_link::change spool_link::tick(instant now, bool waiting, std::vector<outgo
     if (!up_) {
         if (greeted_ns_ != 0 && now.monotonic_ns < greeted_ns_ + hello_every_ns) return result;
         greeted_ns_ = now.monotonic_ns;
-        ++unanswered_;
         out.push_back({encode(hello{version, client_, incarnation_}), std::nullopt});
         return result;
     }

@@ -34,9 +34,6 @@ class spool_link {
 
     bool up() const noexcept { return up_; }
     std::uint64_t incarnation() const noexcept { return incarnation_; }
-    /// HELLOs sent since the link was last up. After three an inproc client makes a new socket: a DEALER
-    /// whose inproc peer was closed and bound again blocks for good.
-    int unanswered() const noexcept { return unanswered_; }
     std::uint64_t message_bytes_max() const noexcept { return message_bytes_max_; }
 
   private:
@@ -47,7 +44,6 @@ class spool_link {
     std::uint64_t pinged_ns_ = 0;
     std::uint64_t greeted_ns_ = 0;
     std::uint64_t message_bytes_max_ = 16 << 20;
-    int unanswered_ = 0;
 };
 
 }  // namespace ferry

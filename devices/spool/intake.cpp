@@ -161,15 +161,16 @@ void intake::part(session& from, const protocol::part& request, const shared_byt
         return parts_.send_error(from.number, request.channel, code::no_channel, "PART on a channel that is not open");
     part_buffer& parts = found->second.parts;
     const bool begins = request.index == 0;
-    if (begins) parts = {0, request.count, {}};
-    const bool fits = parts.bytes.size() + body.view.size() <= parts_.options.message_bytes_max + batch_bytes_max;
-    if (request.index != parts.expected || request.count != parts.count || !fits) {
+    if (begins) parts = {0, request.count, {}, false};
+    if (request.index != parts.expected || request.count != parts.count) {
         ++parts_.counters.frames_bad;
         parts = {};
         return;
     }
-    parts.bytes += body.view;
     ++parts.expected;
+    if (parts.bytes.size() + body.view.size() > parts_.options.message_bytes_max + batch_bytes_max) parts.too_large = true;
+    if (parts.too_large) parts.bytes.clear();
+    else parts.bytes += body.view;
 }
 
 intake::verdict intake::judge_items(const protocol::put& request, std::string_view batch, bool& headers) const {
@@ -228,6 +229,7 @@ void intake::put(session& from, const protocol::put& request, const shared_bytes
         return parts_.send_error(from.number, request.channel, code::no_channel, "PUT on a channel that is not open");
     put_channel& channel = found->second;
     shared_bytes batch = body;
+    const bool too_large = channel.parts.too_large;
     if (channel.parts.expected > 0) {
         const bool complete = channel.parts.expected == channel.parts.count;
         batch = shared_bytes::of(complete ? channel.parts.bytes + std::string{body.view} : std::string{});
@@ -246,6 +248,8 @@ void intake::put(session& from, const protocol::put& request, const shared_bytes
         parts_.send(from.number,
                     encode(refused{request.channel, request.first, request.count, std::string{why}, reason, expected}));
     };
+    if (too_large)
+        return refuse(code::too_large, "a message may have " + std::to_string(parts_.options.message_bytes_max) + " bytes", 0);
     if (over) {
         ++parts_.counters.frames_over_window;
         return refuse(code::out_of_order, "beyond the window", 0);

@@ -18,6 +18,7 @@ struct part_buffer {
     std::uint64_t expected = 0;  ///< index of the next piece
     std::uint64_t count = 0;
     std::string bytes;
+    bool too_large = false;  ///< counted on, no longer kept
 };
 
 /// One OPEN: a producer on a stream.

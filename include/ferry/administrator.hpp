@@ -1,0 +1,42 @@
+// An administrator: makes, lists, looks at and removes the streams and groups of a spool.
+//
+// Every command is a name and named arguments, its result rows of named values (docs/wire.md lists them).
+//
+// Threads: all calls from any thread, one at a time inside. Failure: throws ferry::error with the spool's
+// words: not_found, denied, bad_argument, read_only; errc::no_peer when no spool answers in time.
+//
+//     ferry::administrator admin{context, ferry::connect("tcp://127.0.0.1:7000")};
+//     for (const auto& row : admin.call("stream.list")) ...
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ferry/context.hpp"
+#include "ferry/endpoint.hpp"
+#include "ferry/message.hpp"
+#include "ferry/wait.hpp"
+
+namespace ferry {
+
+class administrator {
+  public:
+    administrator(ferry::context& context, const ferry::endpoints& where);
+    ~administrator();
+    administrator(administrator&&) noexcept;
+    administrator& operator=(administrator&&) noexcept;
+
+    std::vector<header_map> call(const std::string& command, const header_map& arguments = {},
+                                 duration limit = std::chrono::seconds{10});
+
+    /// True once a spool has answered within the time.
+    bool wait_for_spool(duration limit);
+
+  private:
+    struct parts;
+    std::unique_ptr<parts> parts_;
+};
+
+}  // namespace ferry

@@ -1,0 +1,206 @@
+#include "ferry/consumer.hpp"
+
+#include <condition_variable>
+#include <mutex>
+
+#include "core/consumer_session.hpp"
+#include "core/loop.hpp"
+#include "patterns/spool_connection.hpp"
+
+namespace ferry {
+namespace {
+
+consumer_session_options session_options(const consumer_options& from) {
+    consumer_session_options into;
+    into.stream = from.stream;
+    into.group = from.group;
+    into.create = from.create;
+    into.from = from.from;
+    if (from.lease) into.lease_ms = static_cast<std::uint64_t>(from.lease->count());
+    into.max_attempts = from.max_attempts;
+    into.credit_messages = from.credit;
+    into.credit_bytes = from.credit_bytes;
+    return into;
+}
+
+}  // namespace
+
+struct consumer::parts {
+    parts(context& context_of, const endpoints& where, consumer_options given)
+        : owner{context_of}, options{std::move(given)}, session{session_options(options)}, connection{context_of, where, options.socket} {}
+
+    loop::next step();
+    void check_failed() const;
+    template <typename Done>
+    outcome wait(std::unique_lock<std::mutex>& lock, std::optional<duration> limit, Done done);
+
+    context& owner;
+    const consumer_options options;
+    mutable std::mutex mutex;  // guards all that follows
+    std::condition_variable changed;
+    consumer_session session;
+    spool_connection connection;
+    consumer_stats stats;
+    std::unique_ptr<loop::member> member;
+};
+
+struct delivery::parts {
+    std::shared_ptr<consumer::parts> from;
+    delivered_item what;
+    bool settled = false;
+};
+
+loop::next consumer::parts::step() {
+    const instant now = read_clocks();
+    std::vector<protocol::run> stale;
+    loop::next next;
+    {
+        const std::lock_guard lock{mutex};
+        connection.receive([&](std::string_view head, std::optional<shared_bytes> body) { session.frame(head, std::move(body), now); });
+        session.tick(now);
+        connection.renew_if_stuck(now);
+        connection.send(session.take_output(), session.link().up(), now);
+        settled_runs settled = session.take_settled();
+        for (const protocol::run& each : settled.done) stats.acked += each.count;
+        for (const protocol::run& each : settled.stale) stats.stale += each.count;
+        stats.bad_frames = session.frames_bad();
+        stale = std::move(settled.stale);
+        changed.notify_all();
+        const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
+        const std::uint64_t latest = static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count());
+        const std::uint64_t due = std::min(std::max(session.next_due_ns(), soonest), latest);
+        next = {steady_time{duration{static_cast<std::int64_t>(due)}}, connection.descriptor()};
+    }
+    if (options.on_stale)
+        for (const protocol::run& each : stale) options.on_stale(each.first, each.end() - 1);
+    return next;
+}
+
+template <typename Done>
+outcome consumer::parts::wait(std::unique_lock<std::mutex>& lock, std::optional<duration> limit, Done done) {
+    const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
+    while (!done()) {
+        if (owner.stopped()) return outcome::stopped;
+        if (!limit) changed.wait(lock);
+        else if (changed.wait_until(lock, deadline) == std::cv_status::timeout) return done() ? outcome::done : outcome::timed_out;
+    }
+    return outcome::done;
+}
+
+void consumer::parts::check_failed() const {
+    if (session.failed_code().empty()) return;
+    throw error{errc_of(session.failed_code()),
+                "stream '" + options.stream + "': " + session.failed_code() + ": " + session.failed_reason()};
+}
+
+consumer::consumer(ferry::context& context, const ferry::endpoints& where, consumer_options options) {
+    for (const std::string& name : {options.stream, options.group.value_or("default")})
+        if (!protocol::good_name(name))
+            throw error{errc::bad_argument, "bad name '" + name + "': letters, digits, '.', '_' and '-', 1 to 128 of them"};
+    if (options.credit == 0) throw error{errc::bad_argument, "a consumer's credit is at least 1"};
+    parts_ = std::make_shared<parts>(context, where, std::move(options));
+    parts_->member = context.internals().shared_loop().add([parts = parts_.get()] { return parts->step(); });
+}
+
+consumer::~consumer() {
+    if (!parts_) return;
+    leave(parts_->options.linger);
+    parts_->member.reset();
+}
+
+consumer::consumer(consumer&&) noexcept = default;
+consumer& consumer::operator=(consumer&&) noexcept = default;
+
+std::optional<delivery> consumer::next(std::optional<duration> limit) {
+    std::unique_lock lock{parts_->mutex};
+    const auto ready = [this] { return parts_->session.has_next() || !parts_->session.failed_code().empty(); };
+    if (parts_->owner.stopped() || parts_->wait(lock, limit, ready) != outcome::done) return std::nullopt;
+    if (!parts_->session.has_next()) parts_->check_failed();
+    auto item = parts_->session.next();
+    ++parts_->stats.received;
+    if (item->attempt > 1) ++parts_->stats.redelivered;
+    const bool drained = !parts_->session.has_next();
+    auto given = std::make_unique<delivery::parts>(delivery::parts{parts_, std::move(*item), !parts_->options.group});
+    lock.unlock();
+    if (drained) parts_->member->wake();  // credit for more
+    return delivery{std::move(given)};
+}
+
+outcome consumer::flush(std::optional<duration> limit) {
+    std::unique_lock lock{parts_->mutex};
+    parts_->member->wake();
+    return parts_->wait(lock, limit, [this] { return parts_->session.all_answered(); });
+}
+
+bool consumer::connected() const {
+    const std::lock_guard lock{parts_->mutex};
+    return parts_->session.link().up();
+}
+
+outcome consumer::wait_for_spool(std::optional<duration> limit) {
+    std::unique_lock lock{parts_->mutex};
+    const outcome how = parts_->wait(lock, limit, [this] { return parts_->session.joined() || !parts_->session.failed_code().empty(); });
+    parts_->check_failed();
+    return how;
+}
+
+outcome consumer::leave(std::optional<duration> limit) {
+    std::unique_lock lock{parts_->mutex};
+    if (!parts_->session.failed_code().empty() || !parts_->session.link().up()) return outcome::done;
+    parts_->session.leave(read_clocks());
+    parts_->member->wake();
+    // The context may be stopping: what was acked is still worth its answer, within the limit.
+    const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
+    while (!parts_->session.left() || parts_->connection.waiting()) {
+        if (!limit) parts_->changed.wait(lock);
+        else if (parts_->changed.wait_until(lock, deadline) == std::cv_status::timeout) return outcome::timed_out;
+    }
+    return outcome::done;
+}
+
+consumer_stats consumer::stats() const {
+    const std::lock_guard lock{parts_->mutex};
+    return parts_->stats;
+}
+
+delivery::delivery(std::unique_ptr<parts> made) : parts_{std::move(made)} {}
+delivery::delivery(delivery&& other) noexcept = default;
+
+delivery& delivery::operator=(delivery&& other) noexcept {
+    delivery gone{std::move(*this)};
+    parts_ = std::move(other.parts_);
+    return *this;
+}
+
+delivery::~delivery() {
+    if (parts_ && !parts_->settled) nack(std::nullopt, "dropped by the consumer");
+}
+
+std::string_view delivery::body() const noexcept { return parts_->what.item.payload; }
+std::string_view delivery::topic() const noexcept { return parts_->what.item.topic.value_or(std::string_view{}); }
+std::uint64_t delivery::offset() const noexcept { return parts_->what.offset; }
+std::uint64_t delivery::attempt() const noexcept { return parts_->what.attempt; }
+std::uint64_t delivery::stored_wall_ns() const noexcept { return parts_->what.wall_ns; }
+
+message delivery::content() const { return to_message(parts_->what.item).value_or(message{body()}); }
+
+void delivery::ack() {
+    if (std::exchange(parts_->settled, true)) return;
+    {
+        const std::lock_guard lock{parts_->from->mutex};
+        parts_->from->session.ack(parts_->what.lease, parts_->what.offset);
+    }
+    if (parts_->from->member) parts_->from->member->wake();
+}
+
+void delivery::nack(std::optional<std::chrono::milliseconds> delay, const std::string& reason) {
+    if (std::exchange(parts_->settled, true)) return;
+    {
+        const std::lock_guard lock{parts_->from->mutex};
+        const auto ms = delay ? std::optional{static_cast<std::uint64_t>(delay->count())} : std::nullopt;
+        parts_->from->session.nack(parts_->what.lease, parts_->what.offset, ms, reason);
+    }
+    if (parts_->from->member) parts_->from->member->wake();
+}
+
+}  // namespace ferry

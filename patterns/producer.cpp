@@ -1,0 +1,159 @@
+#include "ferry/producer.hpp"
+
+#include <condition_variable>
+#include <mutex>
+
+#include "core/loop.hpp"
+#include "core/producer_session.hpp"
+#include "patterns/spool_connection.hpp"
+
+namespace ferry {
+
+struct producer::parts : std::enable_shared_from_this<producer::parts> {
+    parts(context& context_of, const endpoints& where, producer_options given)
+        : owner{context_of},
+          options{std::move(given)},
+          session{{.stream = options.stream, .name = options.name, .create = options.create, .grade = options.grade}},
+          connection{context_of, where, options.socket} {}
+
+    loop::next step();
+    template <typename Message>
+    receipt put(const Message& message);
+    void check_failed() const;
+
+    /// Waits under the lock until `done`, the limit or a stop.
+    template <typename Done>
+    outcome wait(std::unique_lock<std::mutex>& lock, std::optional<duration> limit, Done done);
+
+    context& owner;
+    const producer_options options;
+    mutable std::mutex mutex;  // guards all that follows
+    std::condition_variable changed;
+    producer_session session;
+    spool_connection connection;
+    std::shared_ptr<receipt::parts> batch_receipts;  // of the batch that gathers now
+    std::unique_ptr<loop::member> member;            // last: its end stops the steps
+};
+
+/// What the receipts of one batch share.
+struct receipt::parts {
+    std::shared_ptr<batch_fate> fate;
+    std::shared_ptr<producer::parts> from;
+};
+
+loop::next producer::parts::step() {
+    const instant now = read_clocks();
+    const std::lock_guard lock{mutex};
+    connection.receive([&](std::string_view head, std::optional<shared_bytes>) { session.frame(head, now); });
+    session.tick(now);
+    connection.renew_if_stuck(now);
+    connection.send(session.take_output(), session.link().up(), now);
+    session.take_settled();
+    changed.notify_all();
+    const std::uint64_t due = session.next_due_ns();
+    // A closed way out opens with an event; trying again at once would spin.
+    const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
+    const auto at = steady_time{duration{static_cast<std::int64_t>(std::min<std::uint64_t>(
+        std::max(due, soonest), static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count())))}};
+    return {at, connection.descriptor()};
+}
+
+template <typename Done>
+outcome producer::parts::wait(std::unique_lock<std::mutex>& lock, std::optional<duration> limit, Done done) {
+    const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
+    while (!done()) {
+        if (owner.stopped()) return outcome::stopped;
+        if (!limit) changed.wait(lock);
+        else if (changed.wait_until(lock, deadline) == std::cv_status::timeout) return done() ? outcome::done : outcome::timed_out;
+    }
+    return outcome::done;
+}
+
+void producer::parts::check_failed() const {
+    if (session.failed_code().empty()) return;
+    throw error{errc_of(session.failed_code()),
+                "stream '" + options.stream + "': " + session.failed_code() + ": " + session.failed_reason()};
+}
+
+template <typename Message>
+receipt producer::parts::put(const Message& message) {
+    std::unique_lock lock{mutex};
+    check_failed();
+    const auto room = [this] { return session.bytes_pending() < options.outbox_bytes || !session.failed_code().empty(); };
+    if (!room() && wait(lock, forever, room) == outcome::stopped)
+        throw error{errc::stopped, "stopped while waiting for room in the outbox"};
+    check_failed();
+    const put_place place = session.put(message, read_clocks());
+    if (!batch_receipts || batch_receipts->fate != place.fate) {
+        batch_receipts = std::make_shared<receipt::parts>();
+        batch_receipts->fate = place.fate;
+        batch_receipts->from = shared_from_this();
+    }
+    receipt given;
+    given.parts_ = batch_receipts;
+    given.index_ = place.index;
+    const bool wake = session.should_wake();
+    lock.unlock();
+    if (wake) member->wake();
+    return given;
+}
+
+std::optional<confirmation> receipt::wait(std::optional<duration> limit) const {
+    if (!parts_) return std::nullopt;
+    std::unique_lock lock{parts_->from->mutex};
+    const batch_fate& fate = *parts_->fate;
+    if (parts_->from->wait(lock, limit, [&] { return fate.is != batch_fate::state::pending; }) != outcome::done)
+        return std::nullopt;
+    if (fate.is == batch_fate::state::stored) return confirmation{put_outcome::stored, fate.offset + index_, fate.duplicate, {}, {}};
+    const bool full = fate.code == protocol::code::full;
+    return confirmation{full ? put_outcome::full : put_outcome::refused, 0, false, fate.code, fate.reason};
+}
+
+producer::producer(ferry::context& context, const ferry::endpoints& where, producer_options options) {
+    if (!protocol::good_name(options.stream))
+        throw error{errc::bad_argument, "bad stream name '" + options.stream +
+                                            "': letters, digits, '.', '_' and '-', 1 to 128 of them"};
+    parts_ = std::make_shared<parts>(context, where, std::move(options));
+    parts_->member = context.internals().shared_loop().add([parts = parts_.get()] { return parts->step(); });
+}
+
+producer::~producer() {
+    if (!parts_) return;
+    flush(parts_->options.linger);
+    parts_->member.reset();
+    const std::lock_guard lock{parts_->mutex};
+    parts_->batch_receipts.reset();
+}
+
+producer::producer(producer&&) noexcept = default;
+producer& producer::operator=(producer&&) noexcept = default;
+
+receipt producer::put(std::string_view body) { return parts_->put(body); }
+receipt producer::put(const message& message) { return parts_->put(message); }
+
+outcome producer::flush(std::optional<duration> limit) {
+    std::unique_lock lock{parts_->mutex};
+    parts_->session.flush();
+    parts_->member->wake();
+    return parts_->wait(lock, limit, [this] { return parts_->session.idle(); });
+}
+
+bool producer::connected() const {
+    const std::lock_guard lock{parts_->mutex};
+    return parts_->session.link().up();
+}
+
+outcome producer::wait_for_spool(std::optional<duration> limit) {
+    std::unique_lock lock{parts_->mutex};
+    const outcome how = parts_->wait(lock, limit, [this] { return parts_->session.opened() || !parts_->session.failed_code().empty(); });
+    parts_->check_failed();
+    return how;
+}
+
+producer_stats producer::stats() const {
+    const std::lock_guard lock{parts_->mutex};
+    const put_counts& counts = parts_->session.counts();
+    return {counts.confirmed, counts.duplicates, counts.refused, counts.put - counts.confirmed - counts.refused};
+}
+
+}  // namespace ferry

@@ -1,0 +1,59 @@
+// The DEALER socket of a producer or consumer, used by the loop thread only.
+//
+// What the socket does not take (nobody there, or a full pipe) waits here in order; the session's window bounds
+// how much that can be.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <vector>
+#include <zmq.hpp>
+
+#include "core/clock.hpp"
+#include "core/context_parts.hpp"
+#include "core/shared_bytes.hpp"
+#include "core/spool_link.hpp"
+#include "ferry/endpoint.hpp"
+#include "ferry/error.hpp"
+#include "ferry/socket_options.hpp"
+
+namespace ferry {
+
+class spool_connection {
+  public:
+    spool_connection(context& owner, const endpoints& where, socket_options options);
+
+    using receiver = std::function<void(std::string_view head, std::optional<shared_bytes> body)>;
+    /// Reads until nothing is left.
+    void receive(const receiver& take);
+
+    /// Queues the messages and sends as much as the socket takes. While the link is down only the newest
+    /// greeting is worth sending: what waited for a session that is over is dropped.
+    void send(std::vector<outgoing_message>&& more, bool link_up, instant now);
+    bool waiting() const noexcept { return !unsent_.empty(); }
+
+    /// A new socket in place of one that blocks for good: an inproc DEALER whose peer was closed and bound
+    /// again. What waited is dropped; the spool knows no session there, which makes the session greet it.
+    void renew_if_stuck(instant now);
+
+    int descriptor() { return socket_.get(zmq::sockopt::fd); }
+
+  private:
+    void connect();
+    bool send_one(outgoing_message& next);
+
+    context& owner_;
+    endpoints where_;
+    socket_options options_;
+    bool inproc_ = false;
+    std::uint64_t stuck_since_ns_ = 0;
+    zmq::socket_t socket_;
+    std::deque<outgoing_message> unsent_;
+};
+
+/// The protocol's code as an error a caller can tell apart.
+errc errc_of(std::string_view code);
+
+}  // namespace ferry
