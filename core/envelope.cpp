@@ -58,10 +58,11 @@ std::vector<frame> to_frames(message message, envelope_mode mode) {
     const bool wanted = mode == envelope_mode::full || !message.headers().empty() || message.sent_by();
     const bool enveloped = wanted && mode != envelope_mode::none;
     std::vector<frame> frames;
-    if (message.has_topic() || enveloped || !message.frames().empty()) frames.push_back(message.topic_frame());
+    frames.reserve(3);
+    if (message.has_topic() || enveloped || !message.frames().empty()) frames.push_back(message.take_topic());
     if (enveloped) frames.emplace_back(encode_header(message.sent_by().value_or(stamp{}), message.headers()));
     frames.insert(frames.end(), message.frames().begin(), message.frames().end());
-    frames.push_back(message.body_frame());
+    frames.push_back(message.take_body());
     return frames;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "core/context_parts.hpp"
+#include "core/deadline.hpp"
 #include "ferry/error.hpp"
 
 namespace ferry {
@@ -20,30 +21,47 @@ namespace {
 
 using std::chrono::steady_clock;
 
+// What a waiter waits for besides POLLIN and POLLOUT: a change in what `absorb` takes in.
+constexpr short change = 0x4000;
+
 event_fd& event_of_this_thread() {
     thread_local event_fd event;
     return event;
 }
 
-int milliseconds(std::chrono::milliseconds time) { return static_cast<int>(time.count()); }
+int milliseconds(std::chrono::milliseconds time) {
+    return static_cast<int>(time.count());
+}
 
 void set_raw(zmq::socket_t& socket, const raw_socket_option& option) {
     const auto set = [&](const void* data, std::size_t size) {
         if (zmq_setsockopt(socket.handle(), option.option, data, size) != 0)
-            throw error{errc::bad_argument, "socket option " + std::to_string(option.option) + ": " +
-                                                zmq_strerror(zmq_errno())};
+            throw error{errc::bad_argument,
+                        "socket option " + std::to_string(option.option) + ": " + zmq_strerror(zmq_errno())};
     };
-    if (const auto* text = std::get_if<std::string>(&option.value)) set(text->data(), text->size());
-    else if (const auto* number = std::get_if<int>(&option.value)) set(number, sizeof *number);
-    else set(&std::get<std::int64_t>(option.value), sizeof(std::int64_t));
+    if (const auto* text = std::get_if<std::string>(&option.value))
+        set(text->data(), text->size());
+    else if (const auto* number = std::get_if<int>(&option.value))
+        set(number, sizeof *number);
+    else
+        set(&std::get<std::int64_t>(option.value), sizeof(std::int64_t));
 }
 
 [[noreturn]] void cannot(const endpoint& where, const zmq::error_t& failure) {
     const std::string verb = where.at == side::bind ? "cannot bind " : "cannot connect ";
     const int code = failure.num();
-    if (code == EADDRINUSE) throw error{errc::address_in_use, verb + where.address + ": the address is in use"};
+    if (code == EADDRINUSE)
+        throw error{errc::address_in_use, verb + where.address + ": the address is in use"};
     const bool wrong = code == EINVAL || code == EPROTONOSUPPORT || code == ENOCOMPATPROTO || code == ENODEV;
     throw error{wrong ? errc::bad_argument : errc::failed, verb + where.address + ": " + failure.what()};
+}
+
+// With ZMQ_IMMEDIATE a connected libzmq socket throws away what it has received and not yet read when its
+// peer goes, in the middle of a message too, on which it then aborts. So only sockets that merely send get
+// it.
+bool merely_sends(zmq::socket_t& socket) {
+    const int type = socket.get(zmq::sockopt::type);
+    return type == ZMQ_PUSH || type == ZMQ_PUB || type == ZMQ_XPUB;
 }
 
 }  // namespace
@@ -53,7 +71,7 @@ void apply(zmq::socket_t& socket, const socket_options& options) {
     socket.set(zmq::sockopt::maxmsgsize, options.message_bytes_max);
     socket.set(zmq::sockopt::sndhwm, options.high_water_mark);
     socket.set(zmq::sockopt::rcvhwm, options.high_water_mark);
-    socket.set(zmq::sockopt::immediate, options.immediate ? 1 : 0);
+    socket.set(zmq::sockopt::immediate, options.immediate && merely_sends(socket) ? 1 : 0);
     socket.set(zmq::sockopt::heartbeat_ivl, milliseconds(options.heartbeat));
     socket.set(zmq::sockopt::heartbeat_timeout, milliseconds(options.heartbeat_timeout));
     socket.set(zmq::sockopt::handshake_ivl, milliseconds(options.handshake));
@@ -76,16 +94,21 @@ std::vector<std::string> attach(zmq::socket_t& socket, const endpoints& where) {
 }
 
 socket::socket(context& context, zmq::socket_type type, const endpoints& where, const socket_options& options,
-               const std::function<void(zmq::socket_t&)>& before)
-    : context_{context}, where_{where.describe()}, socket_{context.internals().zmq, type} {
+               const std::function<void(zmq::socket_t&)>& before, std::function<bool(zmq::socket_t&)> absorb)
+    : context_{context},
+      where_{where.describe()},
+      socket_{context.internals().zmq, type},
+      absorb_{std::move(absorb)},
+      says_writable_when_full_{type == zmq::socket_type::xpub} {
     if (where.size() == 0) throw error{errc::bad_argument, "no endpoint given"};
     apply(socket_, options);
     if (before) before(socket_);
+    monitor_.emplace(context.internals().zmq, socket_);
     bound_ = attach(socket_, where);
     descriptor_ = socket_.get(zmq::sockopt::fd);
 }
 
-bool socket::try_send(std::vector<frame>& frames) {
+bool socket::try_send(std::span<frame> frames) {
     for (std::size_t i = 0; i < frames.size(); ++i) {
         const bool last = i + 1 == frames.size();
         const int flags = ZMQ_DONTWAIT | (last ? 0 : ZMQ_SNDMORE);
@@ -120,54 +143,93 @@ bool socket::try_receive(std::vector<frame>& frames) {
     return true;
 }
 
-void socket::wake_waiters() {
-    if (waiters_.empty()) return;
+// Gives the events of the socket, for `self`, who is not woken but looks again by himself.
+int socket::wake_waiters(const waiter* self, bool edge) {
+    if (waiters_.empty() || !monitor_) return 0;
+    // Whoever entered the socket may have eaten the edge that told of a change.
+    if (std::any_of(waiters_.begin(), waiters_.end(),
+                    [](const waiter* each) { return (each->events & change) != 0; }))
+        absorb();
     const int events = socket_.get(zmq::sockopt::events);
     for (const int wanted : {ZMQ_POLLIN, ZMQ_POLLOUT}) {
         if ((events & wanted) == 0) continue;
-        const auto found = std::find_if(waiters_.begin(), waiters_.end(),
-                                        [wanted](const waiter* each) { return (each->events & wanted) != 0; });
-        if (found != waiters_.end()) (*found)->woken.set();
+        // An XPUB that drops nothing says POLLOUT while a pipe is full. Believed, its waiters would wake each
+        // other for ever; so they pass on what libzmq told them, and not what they told each other.
+        const bool lies = says_writable_when_full_ && wanted == ZMQ_POLLOUT;
+        if (lies && !edge) continue;
+        for (waiter* each : waiters_) {
+            if (each == self || (each->events & wanted) == 0) continue;
+            each->woken.set();
+            if (!lies) break;
+        }
     }
+    return events;
+}
+
+// Only a real change wakes those who wait for one: waiters that woke each other by looking would never sleep.
+void socket::wake_changed() {
+    for (waiter* each : waiters_)
+        if ((each->events & change) != 0) each->woken.set();
+}
+
+bool socket::absorb() {
+    bool changed = monitor_->read();
+    // A new connection's subscriptions are exchanged when its owner's thread enters the socket: here.
+    if (changed) static_cast<void>(socket_.get(zmq::sockopt::events));
+    if (absorb_ && absorb_(socket_)) changed = true;
+    if (changed) wake_changed();
+    return changed;
+}
+
+// Waits until the descriptor, the waiter's event, a stop or a change of peers; what of it happened.
+socket::readiness socket::wait_outside(std::unique_lock<std::mutex>& lock, waiter& self,
+                                       std::optional<duration> left) {
+    const duration wait = left.value_or(duration{0});
+    const timespec limit{std::chrono::duration_cast<std::chrono::seconds>(wait).count(),
+                         (wait % std::chrono::seconds{1}).count()};
+    std::array<pollfd, 5> watched{{{descriptor_, POLLIN, 0},
+                                   {self.woken.fd(), POLLIN, 0},
+                                   {context_.internals().stop.fd(), POLLIN, 0},
+                                   {stop_.fd(), POLLIN, 0},
+                                   {monitor_->descriptor(), POLLIN, 0}}};
+    lock.unlock();
+    ::ppoll(watched.data(), watched.size(), left ? &limit : nullptr, nullptr);
+    lock.lock();
+    self.woken.clear();
+    return {.edge = watched[0].revents != 0,
+            .stop = watched[2].revents != 0 || watched[3].revents != 0,
+            .peers = watched[4].revents != 0};
 }
 
 template <typename Attempt>
 outcome socket::attempt_until(short events, std::optional<duration> wait, Attempt attempt) {
     std::unique_lock lock{mutex_};
     if (attempt()) {
-        wake_waiters();
+        wake_waiters(nullptr, true);
         return outcome::done;
     }
-    const auto deadline = wait ? std::optional{steady_clock::now() + *wait} : std::nullopt;
+    const deadline end{wait};
     waiter self{events, event_of_this_thread()};
+    self.woken.clear();
     waiters_.push_back(&self);
-    const auto leave = [&](outcome how) {
-        std::erase(waiters_, &self);
-        self.woken.clear();
-        wake_waiters();
-        return how;
-    };
-    while (true) {
-        const auto left = deadline ? std::max(*deadline - steady_clock::now(), duration{0}) : duration{0};
-        const timespec limit{std::chrono::duration_cast<std::chrono::seconds>(left).count(),
-                             (left % std::chrono::seconds{1}).count()};
-        std::array<pollfd, 4> watched{{{descriptor_, POLLIN, 0},
-                                       {self.woken.fd(), POLLIN, 0},
-                                       {context_.internals().stop.fd(), POLLIN, 0},
-                                       {stop_.fd(), POLLIN, 0}}};
-        wake_waiters();  // the attempt itself may have eaten another's edge
-        lock.unlock();
-        const int ready = ::ppoll(watched.data(), watched.size(), deadline ? &limit : nullptr, nullptr);
-        lock.lock();
-        self.woken.clear();
-        try {
-            if (attempt()) return leave(outcome::done);
-        } catch (...) {
-            leave(outcome::done);
-            throw;
+    struct leaving {
+        socket& left;
+        waiter& self;
+        ~leaving() {
+            std::erase(left.waiters_, &self);
+            left.wake_waiters(nullptr, true);
         }
-        if (watched[2].revents != 0 || watched[3].revents != 0) return leave(outcome::stopped);
-        if (ready == 0 && deadline && steady_clock::now() >= *deadline) return leave(outcome::timed_out);
+    } on_return{*this, self};
+    readiness ready{.edge = true, .stop = false, .peers = false};
+    while (true) {
+        // The attempt itself may have eaten an edge: another waiter's, or the one that came just behind it.
+        const int now_ready = wake_waiters(&self, ready.edge);
+        if ((now_ready & events) != 0 && attempt()) return outcome::done;
+        ready = wait_outside(lock, self, end.left());
+        if (ready.peers) absorb();
+        if (attempt()) return outcome::done;
+        if (ready.stop) return outcome::stopped;
+        if (end.passed()) return outcome::timed_out;
     }
 }
 
@@ -177,19 +239,58 @@ outcome socket::send(std::vector<frame>& frames, std::optional<duration> wait) {
 
 outcome socket::receive(std::vector<frame>& frames, std::optional<duration> wait) {
     // A feed that never pauses must not keep its reader from stopping.
-    if (context_.stopped() || stopped_.load()) return outcome::stopped;
+    if (stopped()) return outcome::stopped;
     return attempt_until(ZMQ_POLLIN, wait, [&] { return try_receive(frames); });
 }
 
+outcome socket::attempt(short events, std::optional<duration> wait, const std::function<bool()>& attempt) {
+    return attempt_until(events, wait, std::ref(attempt));
+}
+
+outcome socket::wait_until(std::optional<duration> wait, const std::function<bool()>& condition) {
+    return attempt_until(change, wait, [&] {
+        absorb();
+        return condition();
+    });
+}
+
 outcome socket::wait_writable(std::optional<duration> wait) {
-    return attempt_until(ZMQ_POLLOUT, wait,
-                         [&] { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0; });
+    return attempt_until(ZMQ_POLLOUT, wait, [&] { return writable(); });
 }
 
 void socket::with(const std::function<void(zmq::socket_t&)>& work) {
     const std::lock_guard lock{mutex_};
     work(socket_);
-    wake_waiters();
+    wake_waiters(nullptr, true);
+}
+
+void socket::settle() {
+    const std::lock_guard lock{mutex_};
+    absorb();
+    wake_waiters(nullptr, true);
+}
+
+std::size_t socket::peers() {
+    const std::lock_guard lock{mutex_};
+    absorb();
+    wake_waiters(nullptr, true);
+    return monitor_->peers();
+}
+
+outcome socket::wait_for_peer(std::optional<duration> wait) {
+    return wait_until(wait, [&] { return monitor_->peers() > 0; });
+}
+
+std::uint64_t socket::flush_and_close(unsent& in_flight, std::chrono::milliseconds linger) {
+    // Asked to wait for ever, a program that is told to stop would not.
+    const duration wait = linger < std::chrono::milliseconds{0} ? std::chrono::hours{24} : duration{linger};
+    const std::uint64_t left = in_flight.wait_for_none(wait);
+    const std::lock_guard lock{mutex_};
+    monitor_.reset();
+    // What was counted as not sent must not be sent behind the caller's back.
+    if (left > 0) socket_.set(zmq::sockopt::linger, 0);
+    socket_.close();
+    return left;
 }
 
 void socket::stop() noexcept {

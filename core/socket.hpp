@@ -12,6 +12,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -23,6 +24,8 @@
 
 #include "core/clock.hpp"
 #include "core/event_fd.hpp"
+#include "core/monitor.hpp"
+#include "core/unsent.hpp"
 #include "ferry/context.hpp"
 #include "ferry/endpoint.hpp"
 #include "ferry/message.hpp"
@@ -34,9 +37,11 @@ namespace ferry {
 class socket {
   public:
     /// Makes the socket, sets the options, then calls `before` (for what must be set ahead of bind and
-    /// connect), then binds and connects.
+    /// connect), then binds and connects. `absorb` is called under the lock before conditions are tried; it
+    /// takes in what matters to them and says whether that changed anything.
     socket(context& context, zmq::socket_type type, const endpoints& where, const socket_options& options,
-           const std::function<void(zmq::socket_t&)>& before = {});
+           const std::function<void(zmq::socket_t&)>& before = {},
+           std::function<bool(zmq::socket_t&)> absorb = {});
 
     /// Sends all frames as one message. They are taken only when the outcome is `done`.
     outcome send(std::vector<frame>& frames, std::optional<duration> wait = forever);
@@ -47,8 +52,44 @@ class socket {
     /// Waits until the socket would take a message (a peer is there and below its high-water mark).
     outcome wait_writable(std::optional<duration> wait);
 
+    /// Tries `attempt` under the lock, again whenever the socket may have become ready for `events`
+    /// (ZMQ_POLLIN, ZMQ_POLLOUT), until it succeeds. What it throws passes through.
+    outcome attempt(short events, std::optional<duration> wait, const std::function<bool()>& attempt);
+
+    /// Waits until `condition` holds, which is tried under the lock when peers came or went and when `absorb`
+    /// (see the constructor) took something in.
+    outcome wait_until(std::optional<duration> wait, const std::function<bool()>& condition);
+
+    /// Sends or receives without waiting; only within `attempt` or `with`.
+    bool try_send(std::span<frame> frames);
+    bool try_receive(std::vector<frame>& frames);
+
     /// Does something with the socket under the lock and wakes whom it concerns, e.g. subscribe.
     void with(const std::function<void(zmq::socket_t&)>& work);
+
+    /// Takes in what libzmq has to tell: connections that came and went, subscriptions to be renewed.
+    void settle();
+
+    /// Peers connected now; those over inproc are not seen.
+    std::size_t peers();
+    outcome wait_for_peer(std::optional<duration> wait);
+
+    /// Readable when a peer came or went.
+    int peers_descriptor() const noexcept { return monitor_->descriptor(); }
+
+    /// Only within `attempt` or `with`: what `settle` does. True when something changed.
+    bool absorb();
+
+    /// Only within `attempt`, `with` or `absorb`: connections that ended since this was last asked.
+    std::vector<int> take_ended() { return monitor_->take_ended(); }
+
+    /// Only within `attempt`, `with` or a condition.
+    bool has_peer() const noexcept { return monitor_->peers() > 0; }
+    bool writable() { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0; }
+
+    /// Waits up to `linger` until `in_flight` says all is on the wire, closes, and gives what is not.
+    /// No other call may follow, but for `with` that does not touch the socket.
+    std::uint64_t flush_and_close(unsent& in_flight, std::chrono::milliseconds linger);
 
     /// Where it is bound, with real ports, in the order given.
     const std::vector<std::string>& bound() const noexcept { return bound_; }
@@ -59,18 +100,26 @@ class socket {
     /// Wakes every waiter, whose call then returns `stopped`; later waits return `stopped` at once.
     void stop() noexcept;
 
+    /// True when it, or its context, was asked to stop.
+    bool stopped() const noexcept { return stopped_.load() || context_.stopped(); }
+
   private:
     struct waiter;
+    struct readiness {
+        bool edge, stop, peers;
+    };
     template <typename Attempt>
     outcome attempt_until(short events, std::optional<duration> wait, Attempt attempt);
-    void wake_waiters();
-    bool try_send(std::vector<frame>& frames);
-    bool try_receive(std::vector<frame>& frames);
-
+    void wake_changed();
+    int wake_waiters(const waiter* self, bool edge);
+    readiness wait_outside(std::unique_lock<std::mutex>& lock, waiter& self, std::optional<duration> left);
     context& context_;
     std::string where_;
     mutable std::mutex mutex_;  // guards socket_ and waiters_
     zmq::socket_t socket_;
+    std::optional<monitor> monitor_;  // goes before the socket
+    std::function<bool(zmq::socket_t&)> absorb_;
+    bool says_writable_when_full_;
     int descriptor_ = -1;
     std::deque<waiter*> waiters_;
     std::vector<std::string> bound_;

@@ -26,7 +26,7 @@ namespace ferry {
 class frame {
   public:
     frame() noexcept;
-    frame(std::string_view copied);  // NOLINT: a literal is a frame
+    frame(std::string_view copied);                                 // NOLINT: a literal is a frame
     frame(const char* copied) : frame{std::string_view{copied}} {}  // NOLINT
     frame(const std::string& copied) : frame{std::string_view{copied}} {}  // NOLINT
     frame(std::string&& moved);      // NOLINT: large strings are moved in, small ones copied
@@ -76,10 +76,10 @@ enum class envelope_mode : std::uint8_t { automatic, none, full };
 class message {
   public:
     message() = default;
-    message(frame body) : body_{std::move(body)} {}  // NOLINT: bytes are a message
+    message(frame body) : body_{std::move(body)} {}        // NOLINT: bytes are a message
     message(std::string body) : body_{std::move(body)} {}  // NOLINT
-    message(std::string_view body) : body_{body} {}  // NOLINT
-    message(const char* body) : body_{body} {}  // NOLINT
+    message(std::string_view body) : body_{body} {}        // NOLINT
+    message(const char* body) : body_{body} {}             // NOLINT
     message(frame topic, frame body) : topic_{std::move(topic)}, body_{std::move(body)}, has_topic_{true} {}
     message(const message& other);
     message(message&&) noexcept = default;
@@ -99,6 +99,9 @@ class message {
     const frame& body_frame() const noexcept { return body_; }
     const frame& topic_frame() const noexcept { return topic_; }
     void set_body(frame body) { body_ = std::move(body); }
+    /// Moves the frame out, for a message that is not needed any more.
+    frame take_topic() noexcept { return std::move(topic_); }
+    frame take_body() noexcept { return std::move(body_); }
 
     const header_map& headers() const noexcept;
     void set_header(std::string name, header_value value);

@@ -35,10 +35,10 @@ enum class overflow : std::uint8_t {
 };
 
 struct publisher_options {
-    envelope_mode envelope = envelope_mode::full;    ///< none: plain frames, and nobody can count losses
+    envelope_mode envelope = envelope_mode::full;  ///< none: plain frames, and nobody can count losses
     ferry::overflow overflow = ferry::overflow::drop_newest;
-    std::size_t topics_max = 1'000'000;              ///< topics numbered at a time; one that falls out starts anew
-    bool count_unsent = true;                        ///< lets `close` tell what never left; about 50 ns a message
+    std::size_t topics_max = 1'000'000;  ///< topics numbered at a time; one that falls out starts anew
+    bool count_unsent = true;            ///< lets `close` tell what never left; about 50 ns a message
     socket_options socket{};
     event_callback on_event{};
 };
@@ -49,6 +49,7 @@ struct publisher_stats {
     std::uint64_t unheard = 0;     ///< nobody had subscribed to the topic
     std::uint64_t dropped = 0;     ///< given up: no room in time under `block`
     std::uint64_t unsent = 0;      ///< in a queue when it closed, and thrown away
+    std::uint64_t bad_frames = 0;  ///< what peers sent that is no subscription
 };
 
 /// What became of a message.
@@ -91,7 +92,8 @@ class publisher {
     publisher_stats stats() const;
 
     /// Waits up to the linger time until everything is on its way, closes, and tells how many messages are
-    /// not. The destructor does the same in silence. No other call may follow, but for `stats`.
+    /// not; these are thrown away. No other call may follow, but for `stats`. The destructor only closes:
+    /// libzmq then sends on in the background, for no longer than the linger time.
     std::uint64_t close();
 
   private:

@@ -26,7 +26,7 @@ namespace ferry {
 
 struct pusher_options {
     envelope_mode envelope = envelope_mode::automatic;  ///< a header frame only when there are headers
-    bool count_unsent = true;                           ///< lets `close` tell what never left; about 50 ns a message
+    bool count_unsent = true;  ///< lets `close` tell what never left; about 50 ns a message
     socket_options socket{};
     event_callback on_event{};
 };
@@ -58,7 +58,8 @@ class pusher {
     pusher_stats stats() const;
 
     /// Waits up to the linger time until everything is on its way, closes, and tells how many messages are
-    /// not. The destructor does the same in silence. No other call may follow, but for `stats`.
+    /// not; these are thrown away. No other call may follow, but for `stats`. The destructor only closes:
+    /// libzmq then sends on in the background, for no longer than the linger time.
     std::uint64_t close();
 
   private:

@@ -97,3 +97,50 @@ TEST_CASE("socket: a waiting receiver is woken although other threads send on th
     CHECK(received == messages);
     CHECK(late == 0);
 }
+
+TEST_CASE("socket: what a receiver has not read survives the end of its peer, whole messages in order") {
+    // With ZMQ_IMMEDIATE libzmq throws it away, and aborts when that happens within a message.
+    context context;
+    for (int round = 0; round < 5; ++round) {
+        auto push =
+            std::make_unique<ferry::socket>(context, zmq::socket_type::push, ferry::bind("tcp://127.0.0.1:*"),
+                                            socket_options{.high_water_mark = 0});
+        ferry::socket pull{
+            context, zmq::socket_type::pull, ferry::connect(push->bound().at(0)), {.high_water_mark = 0}};
+        constexpr int messages = 2000;
+        std::thread sender{[&] {
+            for (int i = 0; i < messages; ++i) {
+                std::vector<frame> frames(3);
+                frames[2] = frame{std::to_string(i)};
+                CHECK(push->send(frames, 5s) == outcome::done);
+            }
+            push.reset();
+        }};
+        std::vector<frame> frames;
+        for (int i = 0; i < messages; ++i) {
+            REQUIRE(pull.receive(frames, 5s) == outcome::done);
+            REQUIRE(frames.size() == 3);
+            REQUIRE(frames[2].view() == std::to_string(i));
+        }
+        sender.join();
+    }
+}
+
+TEST_CASE("socket: peers are counted from handshake to disconnection, and waited for") {
+    context context;
+    ferry::socket router{context, zmq::socket_type::router, ferry::bind("tcp://127.0.0.1:*"), {}};
+    CHECK(router.wait_for_peer(1ms) == outcome::timed_out);
+    {
+        ferry::socket one{context, zmq::socket_type::dealer, ferry::connect(router.bound().at(0)), {}};
+        ferry::socket two{context, zmq::socket_type::dealer, ferry::connect(router.bound().at(0)), {}};
+        CHECK(router.wait_until(5s, [&] { return router.has_peer(); }) == outcome::done);
+        CHECK(one.wait_for_peer(5s) == outcome::done);
+        CHECK(two.wait_for_peer(5s) == outcome::done);
+        const ferry::socket wrong{context, zmq::socket_type::pub, ferry::connect(router.bound().at(0)), {}};
+        const auto end = std::chrono::steady_clock::now() + 5s;
+        while (router.peers() != 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+        CHECK(router.peers() == 2);
+    }
+    CHECK(router.wait_until(5s, [&] { return !router.has_peer(); }) == outcome::done);
+    CHECK(router.peers() == 0);
+}

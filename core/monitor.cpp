@@ -1,0 +1,75 @@
+#include "core/monitor.hpp"
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+namespace ferry {
+namespace {
+
+constexpr int handshake_failures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                                   ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+constexpr int wanted = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | handshake_failures;
+
+// Ended connections matter to publishers only; others never ask, and must not pay for that.
+constexpr std::size_t ended_max = 4096;
+
+}  // namespace
+
+monitor::monitor(zmq::context_t& context, zmq::socket_t& watched)
+    : watched_{watched}, reader_{context, zmq::socket_type::pair} {
+    const std::string name =
+        "inproc://ferry-monitor-" + std::to_string(reinterpret_cast<std::uintptr_t>(watched.handle()));
+    reader_.set(zmq::sockopt::linger, 0);
+    reader_.set(zmq::sockopt::rcvhwm, 0);
+    if (zmq_socket_monitor(watched.handle(), name.c_str(), wanted) != 0) throw zmq::error_t{};
+    reader_.connect(name);
+    descriptor_ = reader_.get(zmq::sockopt::fd);
+}
+
+monitor::~monitor() {
+    // In this order: events for a reader that is gone would block the I/O thread.
+    zmq_socket_monitor(watched_.handle(), nullptr, 0);
+}
+
+bool monitor::next_event(int& kind, int& value) {
+    zmq::message_t event;
+    if (!reader_.recv(event, zmq::recv_flags::dontwait)) return false;
+    std::uint16_t id = 0;
+    std::int32_t number = 0;
+    std::memcpy(&id, event.data(), sizeof id);
+    std::memcpy(&number, static_cast<const char*>(event.data()) + sizeof id, sizeof number);
+    kind = id;
+    value = number;
+    zmq::message_t address;
+    [[maybe_unused]] const auto received = reader_.recv(address, zmq::recv_flags::dontwait);
+    return true;
+}
+
+bool monitor::read() {
+    bool changed = false;
+    int kind = 0;
+    int value = 0;
+    while (next_event(kind, value)) {
+        if ((kind & handshake_failures) != 0) handshake_failed_ = true;
+        if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+            ++peers_;
+            changed = true;
+        }
+        if (kind != ZMQ_EVENT_DISCONNECTED) continue;
+        // A connection that never got through its handshake ends too, right after it failed.
+        if (!handshake_failed_ && peers_ > 0) --peers_;
+        handshake_failed_ = false;
+        if (ended_.size() < ended_max) ended_.push_back(value);
+        changed = true;
+    }
+    return changed;
+}
+
+std::vector<int> monitor::take_ended() {
+    std::vector<int> ended;
+    ended.swap(ended_);
+    return ended;
+}
+
+}  // namespace ferry
