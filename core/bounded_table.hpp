@@ -45,6 +45,7 @@ class bounded_table {
     const Value& oldest() const { return entries_.back().second; }
 
     std::size_t size() const noexcept { return entries_.size(); }
+    bool full() const noexcept { return entries_.size() >= entries_max_; }
 
   private:
     using entry = std::pair<std::string, Value>;

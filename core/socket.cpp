@@ -99,7 +99,7 @@ socket::socket(context& context, zmq::socket_type type, const endpoints& where, 
       where_{where.describe()},
       socket_{context.internals().zmq, type},
       absorb_{std::move(absorb)},
-      says_writable_when_full_{type == zmq::socket_type::xpub} {
+      says_writable_when_full_{type == zmq::socket_type::xpub || type == zmq::socket_type::router} {
     if (where.size() == 0) throw error{errc::bad_argument, "no endpoint given"};
     apply(socket_, options);
     if (before) before(socket_);
@@ -118,6 +118,7 @@ bool socket::try_send(std::span<frame> frames) {
         if (sent >= 0) continue;
         // A message is taken whole or not at all: only its first frame can meet a full pipe.
         if (zmq_errno() == EAGAIN && i == 0) return false;
+        if (zmq_errno() == EHOSTUNREACH) throw error{errc::no_peer, "the peer at " + where_ + " is gone"};
         throw error{errc::failed, "cannot send to " + where_ + ": " + zmq_strerror(zmq_errno())};
     }
     return true;
@@ -153,8 +154,9 @@ int socket::wake_waiters(const waiter* self, bool edge) {
     const int events = socket_.get(zmq::sockopt::events);
     for (const int wanted : {ZMQ_POLLIN, ZMQ_POLLOUT}) {
         if ((events & wanted) == 0) continue;
-        // An XPUB that drops nothing says POLLOUT while a pipe is full. Believed, its waiters would wake each
-        // other for ever; so they pass on what libzmq told them, and not what they told each other.
+        // An XPUB that drops nothing, and a ROUTER, say POLLOUT while a pipe is full. Believed, its waiters
+        // would wake each other for ever; so they pass on what libzmq told them, and not what they told each
+        // other.
         const bool lies = says_writable_when_full_ && wanted == ZMQ_POLLOUT;
         if (lies && !edge) continue;
         for (waiter* each : waiters_) {
@@ -252,6 +254,52 @@ outcome socket::wait_until(std::optional<duration> wait, const std::function<boo
         absorb();
         return condition();
     });
+}
+
+outcome socket::wait_any(std::span<socket* const> sockets, std::optional<duration> wait,
+                         const std::function<bool()>& condition) {
+    if (condition()) return outcome::done;
+    const deadline end{wait};
+    waiter self{ZMQ_POLLIN | change, event_of_this_thread()};
+    self.woken.clear();
+    struct presence {
+        std::span<socket* const> sockets;
+        waiter& self;
+        presence(std::span<socket* const> all, waiter& one) : sockets{all}, self{one} {
+            for (socket* each : sockets) {
+                const std::lock_guard lock{each->mutex_};
+                each->waiters_.push_back(&self);
+            }
+        }
+        ~presence() {
+            for (socket* each : sockets) {
+                const std::lock_guard lock{each->mutex_};
+                std::erase(each->waiters_, &self);
+                each->wake_waiters(nullptr, true);
+            }
+        }
+    } const present{sockets, self};
+
+    context::parts& owner = sockets.front()->context_.internals();
+    std::vector<pollfd> watched{{self.woken.fd(), POLLIN, 0}, {owner.stop.fd(), POLLIN, 0}};
+    for (socket* each : sockets)
+        for (const int fd : {each->descriptor_, each->monitor_->descriptor(), each->stop_.fd()})
+            watched.push_back({fd, POLLIN, 0});
+    while (true) {
+        for (socket* each : sockets) {
+            const std::lock_guard lock{each->mutex_};
+            each->wake_waiters(&self, true);  // takes in what came, so that its descriptors fall silent
+        }
+        if (condition()) return outcome::done;
+        if (std::any_of(sockets.begin(), sockets.end(), [](socket* each) { return each->stopped(); }))
+            return outcome::stopped;
+        if (end.passed()) return outcome::timed_out;
+        const duration left = end.left().value_or(duration{0});
+        const timespec limit{std::chrono::duration_cast<std::chrono::seconds>(left).count(),
+                             (left % std::chrono::seconds{1}).count()};
+        ::ppoll(watched.data(), watched.size(), wait ? &limit : nullptr, nullptr);
+        self.woken.clear();
+    }
 }
 
 outcome socket::wait_writable(std::optional<duration> wait) {

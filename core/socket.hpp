@@ -60,7 +60,13 @@ class socket {
     /// (see the constructor) took something in.
     outcome wait_until(std::optional<duration> wait, const std::function<bool()>& condition);
 
-    /// Sends or receives without waiting; only within `attempt` or `with`.
+    /// Waits until `condition` holds, which is tried, without a lock, when any of `sockets` may have become
+    /// readable and when a peer came or went. They belong to one context.
+    static outcome wait_any(std::span<socket* const> sockets, std::optional<duration> wait,
+                            const std::function<bool()>& condition);
+
+    /// Sends or receives without waiting; `try_send` throws errc::no_peer when a ROUTER has no such peer.
+    /// Only within `attempt` or `with`.
     bool try_send(std::span<frame> frames);
     bool try_receive(std::vector<frame>& frames);
 

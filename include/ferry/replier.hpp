@@ -34,9 +34,9 @@
 namespace ferry {
 
 struct replier_options {
-    unsigned workers = 1;                               ///< 1 to 1000 handlers at a time
-    std::size_t remembered = 1024;                      ///< replies kept for requests that come again; 0 = none
-    std::size_t remembered_bytes = 16 << 20;            ///< and no more than these bytes of them
+    unsigned workers = 1;                     ///< 1 to 1000 handlers at a time
+    std::size_t remembered = 1024;            ///< replies kept for requests that come again; 0 = none
+    std::size_t remembered_bytes = 16 << 20;  ///< and no more than these bytes of them
     envelope_mode envelope = envelope_mode::automatic;  ///< a header frame only when there are headers
     socket_options socket{};
     event_callback on_event{};

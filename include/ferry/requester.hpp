@@ -8,8 +8,8 @@
 // Threads: all calls from any thread, any number of requests in flight; no thread of its own.
 // Failure: the constructor throws when an endpoint cannot be used. Plain REP and ROUTER peers serve as well.
 //
-//     ferry::requester calc{context, ferry::connect("tcp://127.0.0.1:5560"), {.timeout = 500ms, .attempts = 3}};
-//     std::optional<ferry::message> answer = calc.request(ferry::pack(std::pair{19, 23}));
+//     ferry::requester calc{context, ferry::connect("tcp://127.0.0.1:5560"), {.timeout = 500ms, .attempts =
+//     3}}; std::optional<ferry::message> answer = calc.request(ferry::pack(std::pair{19, 23}));
 #pragma once
 
 #include <chrono>
@@ -30,7 +30,8 @@ namespace ferry {
 struct requester_options {
     std::chrono::milliseconds timeout{5000};  ///< for the whole request, its attempts included; > 0
     unsigned attempts = 1;                    ///< 1 to 100
-    std::chrono::milliseconds backoff{50};    ///< pause before the 2nd attempt, doubled before each further one, up to 5 s
+    std::chrono::milliseconds backoff{
+        50};  ///< pause before the 2nd attempt, doubled before each further one, up to 5 s
     envelope_mode envelope = envelope_mode::automatic;  ///< a header frame only when there are headers
     socket_options socket{};
     event_callback on_event{};

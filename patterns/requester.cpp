@@ -1,0 +1,295 @@
+#include "ferry/requester.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "core/deadline.hpp"
+#include "core/envelope.hpp"
+#include "core/random_id.hpp"
+#include "core/request_id.hpp"
+#include "core/socket.hpp"
+#include "patterns/outgoing.hpp"
+
+namespace ferry {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr duration backoff_max = 5s;
+
+}  // namespace
+
+// Each endpoint has a socket of its own, so that an attempt goes to one that is connected. Of the threads
+// that wait for replies one leads: it reads for all and hands each reply to its request; the others follow.
+struct requester::parts {
+    // One call of `ask`, on its stack.
+    struct asking {
+        std::string id;
+        std::condition_variable changed;
+        bool done = false;
+        answer result;
+        steady_time sent_at;
+    };
+
+    parts(ferry::context& context, const ferry::endpoints& where, requester_options chosen);
+
+    bool usable(std::size_t line);
+    outcome find_line(const deadline& end, std::size_t& line);
+    bool send(asking& self, const message& question, std::size_t line);
+    void read_all();
+    void take(std::vector<frame> frames);
+    void complain(event_kind kind, const char* why, std::atomic<std::uint64_t>& count);
+    outcome wait_for_reply(asking& self, std::optional<duration> wait);
+    void lead(asking& self, const deadline& end, std::unique_lock<std::mutex>& lock);
+    void pass_lead(const asking& self);
+    answer_kind run(asking& self, const message& question, const deadline& end);
+    answer ask(message question, std::chrono::milliseconds timeout);
+
+    requester_options options;
+    const std::string id = random_id();
+    std::atomic<std::uint64_t> asked{0}, answered{0}, refused{0}, unanswered{0}, retries{0}, late{0}, bad{0};
+    std::atomic<std::size_t> preferred{0};  // the line that answered last, or the next after one that did not
+
+    std::vector<std::unique_ptr<ferry::socket>> lines;
+    std::vector<ferry::socket*> all;
+    std::vector<bool> tells_peers;  // false: bound or inproc, where only room to write shows a peer
+    std::vector<std::string> bound;
+
+    std::mutex mutex;  // guards what follows, and every asking
+    std::unordered_map<std::string, asking*> open;
+    std::vector<asking*> followers;
+    bool led = false;
+};
+
+requester::parts::parts(ferry::context& context, const ferry::endpoints& where, requester_options chosen)
+    : options{std::move(chosen)} {
+    if (where.size() == 0) throw error{errc::bad_argument, "no endpoint given"};
+    for (const endpoint& each : where) {
+        lines.push_back(
+            std::make_unique<ferry::socket>(context, zmq::socket_type::dealer, each, options.socket));
+        all.push_back(lines.back().get());
+        tells_peers.push_back(each.at == side::connect && !each.address.starts_with("inproc://"));
+        bound.insert(bound.end(), lines.back()->bound().begin(), lines.back()->bound().end());
+    }
+}
+
+bool requester::parts::usable(std::size_t line) {
+    if (tells_peers[line]) return all[line]->peers() > 0;
+    bool writable = false;
+    all[line]->with([&](zmq::socket_t&) { writable = all[line]->writable(); });
+    return writable;
+}
+
+outcome requester::parts::find_line(const deadline& end, std::size_t& line) {
+    const auto look = [&] {
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            line = (preferred + i) % all.size();
+            if (usable(line)) return true;
+        }
+        return false;
+    };
+    return ferry::socket::wait_any(all, end.left(), look);
+}
+
+bool requester::parts::send(asking& self, const message& question, std::size_t line) {
+    std::vector<frame> frames;
+    frames.reserve(5);
+    frames.emplace_back(self.id);
+    frames.emplace_back();
+    const bool enveloped = question.sent_by().has_value();
+    for (frame& each : to_frames(question, enveloped ? envelope_mode::full : envelope_mode::none))
+        frames.push_back(std::move(each));
+    self.sent_at = std::chrono::steady_clock::now();
+    return all[line]->send(frames, duration{0}) == outcome::done;
+}
+
+void requester::parts::complain(event_kind kind, const char* why, std::atomic<std::uint64_t>& count) {
+    ++count;
+    if (options.on_event) options.on_event({kind, {}, 0, 0, why});
+}
+
+void requester::parts::read_all() {
+    std::vector<frame> frames;
+    for (ferry::socket* each : all)
+        while (each->receive(frames, duration{0}) == outcome::done) take(std::exchange(frames, {}));
+}
+
+void requester::parts::take(std::vector<frame> frames) {
+    if (frames.size() < 3 || !is_request_id(frames[0].view()) || !frames[1].empty())
+        return complain(event_kind::bad_frame, "no request id and empty delimiter ahead of the reply", bad);
+    const std::string of = frames[0].str();
+    frames.erase(frames.begin(), frames.begin() + 2);
+    decoded_message decoded = from_frames(std::move(frames));
+    if (!decoded.good) return complain(event_kind::bad_frame, decoded.reason, bad);
+    std::unique_lock lock{mutex};
+    const auto found = open.find(of);
+    if (found == open.end() || found->second->done) {
+        lock.unlock();
+        return complain(event_kind::late_reply, "a reply to a request that was given up or answered", late);
+    }
+    asking& self = *found->second;
+    self.done = true;
+    self.result.took = std::chrono::steady_clock::now() - self.sent_at;
+    self.result.kind = answer_kind::answered;
+    if (const auto code = decoded.content.header(error_header)) {
+        self.result.kind = *code == no_worker_code ? answer_kind::no_peer : answer_kind::refused;
+        self.result.reason = decoded.content.header(reason_header).value_or(*code);
+    }
+    self.result.content = std::move(decoded.content);
+    self.changed.notify_one();
+}
+
+void requester::parts::pass_lead(const asking& self) {
+    for (asking* each : followers)
+        if (each != &self) return each->changed.notify_one();
+}
+
+void requester::parts::lead(asking& self, const deadline& end, std::unique_lock<std::mutex>& lock) {
+    led = true;
+    lock.unlock();
+    const auto read = [&] {
+        read_all();
+        const std::lock_guard guard{mutex};
+        return self.done;
+    };
+    struct leaving {
+        parts& owner;
+        std::unique_lock<std::mutex>& lock;
+        ~leaving() {
+            lock.lock();
+            owner.led = false;
+        }
+    } const at_end{*this, lock};
+    static_cast<void>(ferry::socket::wait_any(all, end.left(), read));
+}
+
+outcome requester::parts::wait_for_reply(asking& self, std::optional<duration> wait) {
+    const deadline end{wait};
+    std::unique_lock lock{mutex};
+    outcome how = outcome::done;
+    while (!self.done && how == outcome::done) {
+        if (all.front()->stopped())
+            how = outcome::stopped;
+        else if (end.passed())
+            how = outcome::timed_out;
+        else if (led) {
+            followers.push_back(&self);
+            const auto left = end.left();
+            if (left)
+                self.changed.wait_for(lock, *left);
+            else
+                self.changed.wait(lock);
+            std::erase(followers, &self);
+        } else {
+            lead(self, end, lock);
+        }
+    }
+    // The wake-up that asked this thread to lead may have come with the end of its wait.
+    if (!led) pass_lead(self);
+    return how;
+}
+
+answer_kind requester::parts::run(asking& self, const message& question, const deadline& end) {
+    duration pause = options.backoff;
+    while (true) {
+        std::size_t line = 0;
+        const outcome found = find_line(end, line);
+        if (found == outcome::stopped) return answer_kind::stopped;
+        if (found == outcome::timed_out)
+            return self.result.attempts == 0 ? answer_kind::no_peer : answer_kind::timed_out;
+        ++self.result.attempts;
+        const bool last = self.result.attempts >= options.attempts;
+        const unsigned shares = last ? 1 : options.attempts - self.result.attempts + 1;
+        static_cast<void>(send(self, question, line));  // no room is as good as no answer
+        outcome how = wait_for_reply(self, *end.left() / shares);
+        if (how == outcome::stopped) return answer_kind::stopped;
+        if (how == outcome::timed_out) preferred = (line + 1) % all.size();
+        if (how == outcome::done && (self.result.kind != answer_kind::no_peer || last))
+            return self.result.kind;
+        if (last || end.passed()) return how == outcome::done ? answer_kind::no_peer : answer_kind::timed_out;
+        {
+            // A queue without workers may have one by the next attempt.
+            const std::lock_guard lock{mutex};
+            self.done = false;
+        }
+        how = wait_for_reply(self, std::min(pause, *end.left()));
+        if (how == outcome::stopped) return answer_kind::stopped;
+        if (how == outcome::done && self.result.kind != answer_kind::no_peer) return self.result.kind;
+        pause = std::min(pause * 2, backoff_max);
+        ++retries;
+    }
+}
+
+answer requester::parts::ask(message question, std::chrono::milliseconds timeout) {
+    if (goes_enveloped(question, options.envelope)) question.set_sent_by({id, 1, 0, read_clocks().wall_ns});
+    asking self;
+    self.id = make_request_id(id, ++asked);
+    {
+        const std::lock_guard lock{mutex};
+        open.emplace(self.id, &self);
+    }
+    struct closing {
+        parts& owner;
+        asking& self;
+        ~closing() {
+            const std::lock_guard lock{owner.mutex};
+            owner.open.erase(self.id);
+        }
+    } const at_end{*this, self};
+    const answer_kind kind = run(self, question, deadline{timeout});
+    const std::lock_guard lock{mutex};
+    self.done = true;  // a reply between here and the end is late
+    self.result.kind = kind;
+    if (kind == answer_kind::answered)
+        ++answered;
+    else if (kind == answer_kind::refused)
+        ++refused;
+    else
+        ++unanswered;
+    return std::move(self.result);
+}
+
+requester::requester(ferry::context& context, const ferry::endpoints& where, requester_options options) {
+    check_option("timeout", options.timeout, std::chrono::milliseconds{1}, std::chrono::milliseconds{24h},
+                 "1 ms to 24 h");
+    check_option("attempts", options.attempts, 1u, 100u, "1 to 100");
+    check_option("backoff", options.backoff, 0ms, std::chrono::milliseconds{1h}, "0 to 1 h");
+    parts_ = std::make_unique<parts>(context, where, std::move(options));
+}
+requester::~requester() = default;
+requester::requester(requester&&) noexcept = default;
+requester& requester::operator=(requester&&) noexcept = default;
+
+std::optional<message> requester::request(message question) {
+    answer result = ask(std::move(question));
+    if (result.kind != answer_kind::answered) return std::nullopt;
+    return std::move(result.content);
+}
+
+answer requester::ask(message question, std::optional<std::chrono::milliseconds> timeout) {
+    return parts_->ask(std::move(question), timeout.value_or(parts_->options.timeout));
+}
+
+bool requester::connected() {
+    for (std::size_t i = 0; i < parts_->all.size(); ++i)
+        if (parts_->usable(i)) return true;
+    return false;
+}
+
+outcome requester::wait_for_peer(std::optional<duration> wait) {
+    return ferry::socket::wait_any(parts_->all, wait, [this] { return connected(); });
+}
+
+const std::vector<std::string>& requester::endpoints() const noexcept {
+    return parts_->bound;
+}
+
+requester_stats requester::stats() const {
+    return {parts_->asked,   parts_->answered, parts_->refused, parts_->unanswered,
+            parts_->retries, parts_->late,     parts_->bad};
+}
+
+}  // namespace ferry
