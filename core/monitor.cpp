@@ -1,15 +1,18 @@
 #include "core/monitor.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace ferry {
 namespace {
 
 constexpr int handshake_failures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-constexpr int wanted = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | handshake_failures;
+constexpr int opened = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED;
+constexpr int wanted = opened | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | handshake_failures;
 
 // Ended connections matter to publishers only; others never ask, and must not pay for that.
 constexpr std::size_t ended_max = 4096;
@@ -46,22 +49,33 @@ bool monitor::next_event(int& kind, int& value) {
     return true;
 }
 
+// Only some events name the connection they are about. A handshake that succeeded is taken to be the oldest
+// one under way; where that was wrong, the end of the other one puts it right.
+void monitor::end(int connection) {
+    const bool failed = std::exchange(handshake_failed_, false);
+    const auto waiting = std::find(handshaking_.begin(), handshaking_.end(), connection);
+    if (waiting != handshaking_.end()) {
+        handshaking_.erase(waiting);
+    } else if (peers_.erase(connection) > 0 && failed && !handshaking_.empty()) {
+        peers_.insert(handshaking_.front());
+        handshaking_.pop_front();
+    }
+    if (ended_.size() < ended_max) ended_.push_back(connection);
+}
+
 bool monitor::read() {
     bool changed = false;
     int kind = 0;
     int value = 0;
     while (next_event(kind, value)) {
+        if ((kind & opened) != 0) handshaking_.push_back(value);
         if ((kind & handshake_failures) != 0) handshake_failed_ = true;
-        if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
-            ++peers_;
-            changed = true;
+        if (kind == ZMQ_EVENT_DISCONNECTED) end(value);
+        if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED && !handshaking_.empty()) {
+            peers_.insert(handshaking_.front());
+            handshaking_.pop_front();
         }
-        if (kind != ZMQ_EVENT_DISCONNECTED) continue;
-        // A connection that never got through its handshake ends too, right after it failed.
-        if (!handshake_failed_ && peers_ > 0) --peers_;
-        handshake_failed_ = false;
-        if (ended_.size() < ended_max) ended_.push_back(value);
-        changed = true;
+        changed = changed || kind == ZMQ_EVENT_DISCONNECTED || kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
     }
     return changed;
 }

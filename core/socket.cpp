@@ -64,10 +64,16 @@ bool merely_sends(zmq::socket_t& socket) {
     return type == ZMQ_PUSH || type == ZMQ_PUB || type == ZMQ_XPUB;
 }
 
+// What these send are subscriptions at most: no reason to hold up the end of the program.
+bool merely_receives(zmq::socket_t& socket) {
+    const int type = socket.get(zmq::sockopt::type);
+    return type == ZMQ_PULL || type == ZMQ_SUB || type == ZMQ_XSUB;
+}
+
 }  // namespace
 
 void apply(zmq::socket_t& socket, const socket_options& options) {
-    socket.set(zmq::sockopt::linger, milliseconds(options.linger));
+    socket.set(zmq::sockopt::linger, merely_receives(socket) ? 0 : milliseconds(options.linger));
     socket.set(zmq::sockopt::maxmsgsize, options.message_bytes_max);
     socket.set(zmq::sockopt::sndhwm, options.high_water_mark);
     socket.set(zmq::sockopt::rcvhwm, options.high_water_mark);
@@ -335,8 +341,11 @@ std::uint64_t socket::flush_and_close(unsent& in_flight, std::chrono::millisecon
     const std::uint64_t left = in_flight.wait_for_none(wait);
     const std::lock_guard lock{mutex_};
     monitor_.reset();
-    // What was counted as not sent must not be sent behind the caller's back.
-    if (left > 0) socket_.set(zmq::sockopt::linger, 0);
+    // What was counted as not sent must not be sent behind the caller's back; of the rest only the last few
+    // KiB can still be on their way to the kernel.
+    const std::chrono::milliseconds rest{std::min(wait, duration{std::chrono::seconds{1}}) /
+                                         std::chrono::milliseconds{1}};
+    socket_.set(zmq::sockopt::linger, left > 0 ? 0 : milliseconds(rest));
     socket_.close();
     return left;
 }

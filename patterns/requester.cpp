@@ -67,6 +67,7 @@ struct requester::parts {
 requester::parts::parts(ferry::context& context, const ferry::endpoints& where, requester_options chosen)
     : options{std::move(chosen)} {
     if (where.size() == 0) throw error{errc::bad_argument, "no endpoint given"};
+    options.socket.linger = 0ms;  // nobody waits for the answer to a request that was not sent
     for (const endpoint& each : where) {
         lines.push_back(
             std::make_unique<ferry::socket>(context, zmq::socket_type::dealer, each, options.socket));

@@ -21,7 +21,7 @@ struct raw_socket_option {
 
 struct socket_options {
     int high_water_mark = 1000;                   ///< messages per peer and direction; 0 = no limit
-    std::chrono::milliseconds linger{2000};       ///< how long closing waits for what was sent
+    std::chrono::milliseconds linger{2000};       ///< how long closing waits for what was sent; senders only
     std::int64_t message_bytes_max = 64LL << 20;  ///< a peer that sends more is disconnected; -1 = no limit
     bool immediate = true;  ///< never queue to a peer that is not connected; senders only
     std::chrono::milliseconds heartbeat{10000};          ///< ZMTP PING interval; 0 = none
