@@ -28,6 +28,7 @@ monitor::monitor(zmq::context_t& context, zmq::socket_t& watched)
     if (zmq_socket_monitor(watched.handle(), name.c_str(), wanted) != 0) throw zmq::error_t{};
     reader_.connect(name);
     descriptor_ = reader_.get(zmq::sockopt::fd);
+    read();  // libzmq signals the descriptor only to readers that have found nothing
 }
 
 monitor::~monitor() {

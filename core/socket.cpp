@@ -153,11 +153,12 @@ bool socket::try_receive(std::vector<frame>& frames) {
 // Gives the events of the socket, for `self`, who is not woken but looks again by himself.
 int socket::wake_waiters(const waiter* self, bool edge) {
     if (waiters_.empty() || !monitor_) return 0;
-    // Whoever entered the socket may have eaten the edge that told of a change.
-    if (std::any_of(waiters_.begin(), waiters_.end(),
-                    [](const waiter* each) { return (each->events & change) != 0; }))
-        absorb();
-    const int events = socket_.get(zmq::sockopt::events);
+    // Whoever entered the socket may have eaten the edge that told of a change. Asking for the events may eat
+    // the next one: so what they tell is taken in after them, until nothing is new.
+    const bool change_awaited = std::any_of(waiters_.begin(), waiters_.end(),
+                                            [](const waiter* each) { return (each->events & change) != 0; });
+    int events = socket_.get(zmq::sockopt::events);
+    while (change_awaited && absorb()) events = socket_.get(zmq::sockopt::events);
     for (const int wanted : {ZMQ_POLLIN, ZMQ_POLLOUT}) {
         if ((events & wanted) == 0) continue;
         // An XPUB that drops nothing, and a ROUTER, say POLLOUT while a pipe is full. Believed, its waiters

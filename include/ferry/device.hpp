@@ -17,9 +17,10 @@
 namespace ferry {
 
 struct device_options {
-    std::vector<endpoint> capture{};     ///< a PUB socket here sends a copy of everything that passes
-    std::size_t held_max = 1000;         ///< messages kept while the other side has no room; then its peers wait
-    socket_options socket{};             ///< for both sides; a device's linger ends with `run`
+    std::vector<endpoint> capture{};  ///< a PUB socket here sends a copy of everything that passes
+    std::size_t held_max = 1000;  ///< queue: requests held while no replier is there; then requesters wait
+    /// For both sides. The linger time is short, so that a device told to stop ends within 2 seconds.
+    socket_options socket{.linger = std::chrono::milliseconds{1000}};
     event_callback on_event{};
 };
 
@@ -31,8 +32,8 @@ struct device_stats {
     std::uint64_t bytes_up = 0;
     std::uint64_t dropped = 0;     ///< for a peer that is gone, or thrown away at the end
     std::uint64_t refused = 0;     ///< queue: requests answered with an error because no worker was there
-    std::uint64_t captured = 0;    ///< handed to the capture socket
-    std::uint64_t uncaptured = 0;  ///< not handed to it: its queue was full
+    std::uint64_t captured = 0;    ///< copies handed to the capture socket
+    std::uint64_t uncaptured = 0;  ///< copies not handed to it: a queue of its subscribers was full
 };
 
 }  // namespace ferry

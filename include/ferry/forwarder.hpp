@@ -6,8 +6,8 @@
 //
 // Threads: `run` in one thread, all other calls from any. Failure: the constructor throws for endpoints.
 //
-//     ferry::forwarder hub{context, ferry::bind("tcp://127.0.0.1:5555"), ferry::bind("tcp://127.0.0.1:5556")};
-//     hub.run();
+//     ferry::forwarder hub{context, ferry::bind("tcp://127.0.0.1:5555"),
+//     ferry::bind("tcp://127.0.0.1:5556")}; hub.run();
 #pragma once
 
 #include <memory>
@@ -21,16 +21,18 @@ namespace ferry {
 class forwarder {
   public:
     forwarder(ferry::context& context, const ferry::endpoints& front, const ferry::endpoints& back,
-          device_options options = {});
+              device_options options = {});
     ~forwarder();
     forwarder(forwarder&&) noexcept;
     forwarder& operator=(forwarder&&) noexcept;
 
-    /// Passes messages until the context or `stop` ends it; returns within the linger time.
+    /// Passes messages until the context or `stop` ends it. The destructor closes; libzmq sends on in the
+    /// background, for no longer than the linger time.
     void run();
     void stop() noexcept;
 
-    /// While paused nothing is read: peers feel back-pressure. Returns when the device has heard it.
+    /// While paused nothing is read: peers feel back-pressure. Returns when the device has heard it, at once
+    /// when it does not run.
     void pause();
     void resume();
 

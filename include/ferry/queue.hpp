@@ -26,11 +26,13 @@ class queue {
     queue(queue&&) noexcept;
     queue& operator=(queue&&) noexcept;
 
-    /// Passes messages until the context or `stop` ends it; returns within the linger time.
+    /// Passes messages until the context or `stop` ends it. The destructor closes; libzmq sends on in the
+    /// background, for no longer than the linger time.
     void run();
     void stop() noexcept;
 
-    /// While paused nothing is read: peers feel back-pressure. Returns when the device has heard it.
+    /// While paused nothing is read: peers feel back-pressure. Returns when the device has heard it, at once
+    /// when it does not run.
     void pause();
     void resume();
 

@@ -5,8 +5,8 @@
 //
 // Threads: `run` in one thread, all other calls from any. Failure: the constructor throws for endpoints.
 //
-//     ferry::streamer jobs{context, ferry::bind("tcp://127.0.0.1:5557"), ferry::bind("tcp://127.0.0.1:5558")};
-//     jobs.run();
+//     ferry::streamer jobs{context, ferry::bind("tcp://127.0.0.1:5557"),
+//     ferry::bind("tcp://127.0.0.1:5558")}; jobs.run();
 #pragma once
 
 #include <memory>
@@ -20,16 +20,18 @@ namespace ferry {
 class streamer {
   public:
     streamer(ferry::context& context, const ferry::endpoints& front, const ferry::endpoints& back,
-          device_options options = {});
+             device_options options = {});
     ~streamer();
     streamer(streamer&&) noexcept;
     streamer& operator=(streamer&&) noexcept;
 
-    /// Passes messages until the context or `stop` ends it; returns within the linger time.
+    /// Passes messages until the context or `stop` ends it. The destructor closes; libzmq sends on in the
+    /// background, for no longer than the linger time.
     void run();
     void stop() noexcept;
 
-    /// While paused nothing is read: peers feel back-pressure. Returns when the device has heard it.
+    /// While paused nothing is read: peers feel back-pressure. Returns when the device has heard it, at once
+    /// when it does not run.
     void pause();
     void resume();
 

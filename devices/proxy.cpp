@@ -1,0 +1,235 @@
+#include "devices/proxy.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/context_parts.hpp"
+#include "core/envelope.hpp"
+#include "core/request_id.hpp"
+#include "core/socket.hpp"
+#include "ferry/error.hpp"
+
+namespace ferry {
+namespace {
+
+// Long enough that the poll between bursts costs little, short enough that the other side is not kept
+// waiting.
+constexpr unsigned burst_messages = 256;
+
+zmq::socket_t make(context& context, zmq::socket_type type, const socket_options& options) {
+    zmq::socket_t made{context.internals().zmq, type};
+    apply(made, options);
+    // A reply to a requester that is gone is told, so that it can be counted.
+    if (type == zmq::socket_type::router) made.set(zmq::sockopt::router_mandatory, true);
+    return made;
+}
+
+std::size_t delimiter(const std::vector<frame>& frames) {
+    const auto found =
+        std::find_if(frames.begin(), frames.end(), [](const frame& each) { return each.empty(); });
+    return static_cast<std::size_t>(found - frames.begin());
+}
+
+}  // namespace
+
+proxy::proxy(ferry::context& context, kinds chosen, const ferry::endpoints& front,
+             const ferry::endpoints& back, device_options options)
+    : context_{context},
+      kinds_{chosen},
+      options_{std::move(options)},
+      front_{make(context, chosen.front, options_.socket)},
+      back_{make(context, chosen.back, options_.socket)} {
+    if (front.size() == 0 || back.size() == 0) throw error{errc::bad_argument, "no endpoint given"};
+    workers_.emplace(context.internals().zmq, back_);
+    back_tells_peers_ = std::any_of(back.begin(), back.end(), [](const endpoint& each) {
+        return each.at == side::connect && !each.address.starts_with("inproc://");
+    });
+    const auto keep = [this](const std::vector<std::string>& more) {
+        bound_.insert(bound_.end(), more.begin(), more.end());
+    };
+    keep(attach(front_, front));
+    keep(attach(back_, back));
+    if (options_.capture.empty()) return;
+    capture_.emplace(make(context, zmq::socket_type::pub, options_.socket));
+    capture_->set(zmq::sockopt::xpub_nodrop, true);  // or nobody could count what its subscribers miss
+    keep(attach(*capture_, options_.capture));
+}
+
+void proxy::stop() noexcept {
+    {
+        const std::lock_guard lock{mutex_};
+        stop_ = true;
+    }
+    orders_.set();
+}
+
+void proxy::pause() {
+    std::unique_lock lock{mutex_};
+    pause_ = true;
+    orders_.set();
+    heard_.wait(lock, [this] { return paused_ || !running_ || !pause_; });
+}
+
+void proxy::resume() {
+    const std::lock_guard lock{mutex_};
+    pause_ = false;
+    orders_.set();
+}
+
+device_stats proxy::stats() const {
+    return {messages_down_, bytes_down_, messages_up_, bytes_up_, dropped_, refused_, captured_, uncaptured_};
+}
+
+// False when told to stop.
+bool proxy::obey_orders() {
+    orders_.clear();
+    const std::lock_guard lock{mutex_};
+    paused_ = pause_;
+    heard_.notify_all();
+    return !stop_ && !context_.stopped();
+}
+
+void proxy::run() {
+    {
+        const std::lock_guard lock{mutex_};
+        running_ = true;
+    }
+    struct leaving {
+        proxy& self;
+        ~leaving() {
+            const std::lock_guard lock{self.mutex_};
+            self.running_ = self.paused_ = false;
+            self.heard_.notify_all();
+        }
+    } const at_end{*this};
+    // The first round looks at everything; each wait tells what the next one need look at.
+    for (readiness ready{true, true, true}; !ready.orders || obey_orders(); ready = wait()) {
+        if (paused_) continue;
+        if (!kinds_.one_way && (ready.back || !up_.held.empty())) pass(up_);
+        if (ready.front || !down_.held.empty()) pass(down_);
+    }
+    dropped_ += down_.held.size() + up_.held.size();
+}
+
+proxy::readiness proxy::wait() {
+    const auto wanted = [this](const way& in, const way& out) {
+        if (paused_) return short{0};
+        const bool blocked = !in.held.empty() && (!kinds_.answers_without_workers ||
+                                                  in.held.size() >= options_.held_max || &in != &down_);
+        const bool never = kinds_.one_way && &in == &up_;
+        return static_cast<short>((blocked || never ? 0 : ZMQ_POLLIN) | (out.held.empty() ? 0 : ZMQ_POLLOUT));
+    };
+    // Held for want of a worker: a connecting DEALER has room at once, so the monitor tells instead.
+    const bool awaits_worker = !down_.held.empty() && !worker_there();
+    std::array<zmq_pollitem_t, 5> items{{{front_.handle(), 0, wanted(down_, up_), 0},
+                                         {back_.handle(), 0, wanted(up_, down_), 0},
+                                         {nullptr, workers_->descriptor(), ZMQ_POLLIN, 0},
+                                         {nullptr, orders_.fd(), ZMQ_POLLIN, 0},
+                                         {nullptr, context_.internals().stop.fd(), ZMQ_POLLIN, 0}}};
+    if (awaits_worker && back_tells_peers_) items[1].events &= static_cast<short>(~ZMQ_POLLOUT);
+    zmq_poll(items.data(), static_cast<int>(items.size()), -1);
+    if (items[2].revents != 0) workers_->read();
+    return {.front = items[0].revents != 0,
+            .back = items[1].revents != 0,
+            .orders = items[3].revents != 0 || items[4].revents != 0};
+}
+
+bool proxy::receive(zmq::socket_t& from, std::vector<frame>& frames) {
+    std::size_t used = 0;
+    for (bool more = true; more; ++used) {
+        if (used == frames.size()) frames.emplace_back();
+        auto* m = static_cast<zmq_msg_t*>(frames[used].native());
+        int received = -1;
+        do received = zmq_msg_recv(m, from.handle(), ZMQ_DONTWAIT);
+        while (received < 0 && zmq_errno() == EINTR);
+        if (received < 0) {
+            if (zmq_errno() == EAGAIN && used == 0) return false;
+            throw error{errc::failed, std::string{"a device cannot receive: "} + zmq_strerror(zmq_errno())};
+        }
+        more = zmq_msg_more(m) != 0;
+    }
+    frames.resize(used);
+    return true;
+}
+
+proxy::sent proxy::send(zmq::socket_t& to, std::vector<frame>& frames) {
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        const int flags = ZMQ_DONTWAIT | (i + 1 == frames.size() ? 0 : ZMQ_SNDMORE);
+        int gone = -1;
+        do gone = zmq_msg_send(static_cast<zmq_msg_t*>(frames[i].native()), to.handle(), flags);
+        while (gone < 0 && zmq_errno() == EINTR);
+        if (gone >= 0) continue;
+        if (i == 0 && zmq_errno() == EAGAIN) return sent::no_room;
+        if (zmq_errno() == EHOSTUNREACH || zmq_errno() == EINVAL) return sent::nobody;
+        throw error{errc::failed, std::string{"a device cannot send: "} + zmq_strerror(zmq_errno())};
+    }
+    return sent::yes;
+}
+
+void proxy::capture(std::vector<frame>& frames) {
+    std::vector<frame> copy{frames};
+    ++(send(*capture_, copy) == sent::yes ? captured_ : uncaptured_);
+}
+
+bool proxy::worker_there() {
+    if (back_tells_peers_) return workers_->peers() > 0;
+    return workers_->peers() > 0 || (back_.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0;
+}
+
+// True when the request was in an envelope, whose sender understands an error reply.
+bool proxy::refuse(const std::vector<frame>& request) {
+    const std::size_t at = delimiter(request);
+    if (at + 2 >= request.size() || !request[at + 2].view().starts_with(envelope_magic)) return false;
+    message reply{""};
+    reply.set_header(std::string{error_header}, std::string{no_worker_code});
+    reply.set_header(std::string{reason_header}, std::string{"no worker is connected to the queue"});
+    std::vector<frame> frames(request.begin(), request.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    for (frame& each : to_frames(std::move(reply), envelope_mode::full)) frames.push_back(std::move(each));
+    ++refused_;
+    if (send(front_, frames) != sent::yes) ++dropped_;
+    return true;
+}
+
+// The message in hand goes on, is refused, held or dropped.
+void proxy::forward(way& along) {
+    std::uint64_t bytes = 0;
+    for (const frame& each : frames_) bytes += each.size();
+    if (capture_) capture(frames_);
+    const bool held_for_worker = kinds_.answers_without_workers && &along == &down_ && !worker_there();
+    if (held_for_worker && refuse(frames_)) return;
+    const sent how = held_for_worker || !along.held.empty() ? sent::no_room : send(along.to, frames_);
+    // A requester that takes no replies must not hold up the others.
+    const bool hopeless = how == sent::nobody || (how == sent::no_room &&
+                                                  kinds_.front == zmq::socket_type::router && &along == &up_);
+    if (hopeless) {
+        ++dropped_;
+        if (options_.on_event)
+            options_.on_event({event_kind::dropped, {}, 0, 0, "the peer is gone or takes nothing"});
+        return;
+    }
+    if (how == sent::no_room) along.held.push_back(std::exchange(frames_, {}));
+    along.messages.fetch_add(1, std::memory_order_relaxed);
+    along.bytes.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void proxy::flush(way& along) {
+    const bool for_worker = kinds_.answers_without_workers && &along == &down_;
+    if (!along.held.empty() && for_worker && !worker_there()) return;
+    while (!along.held.empty()) {
+        const sent how = send(along.to, along.held.front());
+        if (how == sent::no_room) return;
+        if (how == sent::nobody) ++dropped_;
+        along.held.pop_front();
+    }
+}
+
+void proxy::pass(way& along) {
+    // A queue without workers reads on, to refuse whom it can.
+    const std::size_t held_max = kinds_.answers_without_workers && &along == &down_ ? options_.held_max : 1;
+    flush(along);
+    for (unsigned i = 0; i < burst_messages && along.held.size() < held_max && receive(along.from, frames_);
+         ++i)
+        forward(along);
+}
+
+}  // namespace ferry
