@@ -56,9 +56,8 @@ int choose(std::vector<std::string> words) {
     if (name == "--help" || name == "-h") name = "help";
     if (name == "--version") name = "version";
     if (const command* found = find_command(name)) return run(*found, std::move(words));
-    const std::string reason = name.starts_with('-')
-                                   ? "a command is expected, and '" + name + "' is a flag"
-                                   : unknown_command(name);
+    const std::string reason =
+        name.starts_with('-') ? "a command is expected, and '" + name + "' is a flag" : unknown_command(name);
     return complain_of_usage("", reason, "COMMAND [ARGUMENTS] [FLAGS]", help_command.examples);
 }
 

@@ -23,7 +23,9 @@ finished run_ferry(std::vector<std::string> words, process_options options = {})
 }
 
 // Where a command that was started says that it is bound.
-std::string bound(process& one) { return one.wait_for_error("bound ").substr(6); }
+std::string bound(process& one) {
+    return one.wait_for_error("bound ").substr(6);
+}
 
 std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;
@@ -32,7 +34,9 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
-process_options with_input(std::string input) { return {.input = std::move(input)}; }
+process_options with_input(std::string input) {
+    return {.input = std::move(input)};
+}
 
 }  // namespace
 
@@ -53,12 +57,29 @@ TEST_CASE("cli: version in words and as exactly one JSON object") {
 }
 
 TEST_CASE("cli: wrong words get the reason, one usage line, two examples and exit 2") {
-    for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
-             {"pubb"}, {"bench"}, {"pu"}, {"--bogus"}, {"pub"}, {"sub", ":1", "--bogus"}, {"pub", "nowhere", "t", "m"},
-             {"pub", ":1", "t", "m", "extra"}, {"push", ":1", "m", "extra"}, {"pull", ":1", "x"}, {"rep", ":1"},
-             {"rep", ":1", "text", "--echo"}, {"forwarder", ":1"}, {"sub", ":1", "-n", "0"}, {"sub", ":1", "-t", "soon"},
-             {"sub", ":1", "--curve-key", "k"}, {"pub", ":1", "t", "m", "--json"}, {"sub", ":1", "--batch"},
-             {"pub", ":1", "t", "{", "-i", "jsn"}, {"sub", ":1", "-C", "x"}, {"help", "nothing"}, {"version", "x"}}) {
+    for (const std::vector<std::string>& wrong :
+         std::vector<std::vector<std::string>>{{"pubb"},
+                                               {"bench"},
+                                               {"pu"},
+                                               {"--bogus"},
+                                               {"pub"},
+                                               {"sub", ":1", "--bogus"},
+                                               {"pub", "nowhere", "t", "m"},
+                                               {"pub", ":1", "t", "m", "extra"},
+                                               {"push", ":1", "m", "extra"},
+                                               {"pull", ":1", "x"},
+                                               {"rep", ":1"},
+                                               {"rep", ":1", "text", "--echo"},
+                                               {"forwarder", ":1"},
+                                               {"sub", ":1", "-n", "0"},
+                                               {"sub", ":1", "-t", "soon"},
+                                               {"sub", ":1", "--curve-key", "k"},
+                                               {"pub", ":1", "t", "m", "--json"},
+                                               {"sub", ":1", "--batch"},
+                                               {"pub", ":1", "t", "{", "-i", "jsn"},
+                                               {"sub", ":1", "-C", "x"},
+                                               {"help", "nothing"},
+                                               {"version", "x"}}) {
         const finished got = run_ferry(wrong);
         CAPTURE(got.err);
         CHECK(got.status == 2);
@@ -71,7 +92,8 @@ TEST_CASE("cli: wrong words get the reason, one usage line, two examples and exi
         CHECK(said[3].starts_with("  "));
     }
     CHECK(run_ferry({"pubb"}).err.find("did you mean pub?") != std::string::npos);
-    CHECK(run_ferry({"sub", ":1", "--tiemout", "1s"}).err.find("did you mean --timeout?") != std::string::npos);
+    CHECK(run_ferry({"sub", ":1", "--tiemout", "1s"}).err.find("did you mean --timeout?") !=
+          std::string::npos);
 }
 
 TEST_CASE("cli: help of every command names its usage and its flags") {
@@ -91,7 +113,8 @@ TEST_CASE("cli: every example runs as it stands and ends with 0") {
     REQUIRE(examples.size() >= 11);
     for (const std::string& each : examples) {
         const temporary_directory room;
-        const finished got = run({"sh", "-c", each}, {.environment = {{"PATH", path}}, .directory = room.path()});
+        const finished got =
+            run({"sh", "-c", each}, {.environment = {{"PATH", path}}, .directory = room.path()});
         CAPTURE(each);
         CAPTURE(got.err);
         CHECK(got.status == 0);
@@ -180,7 +203,8 @@ TEST_CASE("cli: a file that is not there is 3, and one that is too large is 8") 
 
 TEST_CASE("cli: bad input behind good input is named, and the good was sent: 7") {
     process pull{binary_with({"pull", "@:0", "-n", "1"})};
-    const finished push = run_ferry({"push", bound(pull), "-i", "json"}, with_input("{\"payload\":\"x\"}\n{\n"));
+    const finished push =
+        run_ferry({"push", bound(pull), "-i", "json"}, with_input("{\"payload\":\"x\"}\n{\n"));
     CHECK(push.status == 7);
     CHECK(push.err.find("line 2: not JSON") != std::string::npos);
     CHECK(lines_of(push.err).back() == "sent 1");
@@ -190,7 +214,8 @@ TEST_CASE("cli: bad input behind good input is named, and the good was sent: 7")
 }
 
 TEST_CASE("cli: sub --json into pub --in json gives back every byte, topic, frame and header") {
-    const std::string one = R"({"headers":{"a":"x","b":-5,"c":{"b64":"/wA="}},"topic":"t","frames":["AA=="],"payload_b64":"/w=="})";
+    const std::string one =
+        R"({"headers":{"a":"x","b":-5,"c":{"b64":"/wA="}},"topic":"t","frames":["AA=="],"payload_b64":"/w=="})";
     const std::string two = R"({"topic_b64":"/3Q=","payload":"\u0000 \" ü"})";
     const std::string three = R"({"payload":"alone"})";
     const auto through = [](const std::string& input) {
@@ -200,13 +225,17 @@ TEST_CASE("cli: sub --json into pub --in json gives back every byte, topic, fram
         return sub.out();
     };
     const auto timeless = [](std::string text) {
-        for (auto at = text.find("\"ts\":\""); at != std::string::npos; at = text.find("\"ts\":\"", at + 1)) text.erase(at, 35);
+        for (auto at = text.find("\"ts\":\""); at != std::string::npos; at = text.find("\"ts\":\"", at + 1))
+            text.erase(at, 35);
         return text;
     };
     const std::string first = timeless(through(one + '\n' + two + "\n" + three));
-    CHECK(lines_of(first).at(0) ==
-          R"({"v":1,"n":1,"topic":"t","headers":{"a":"x","b":-5,"c":{"b64":"/wA="}},"frames":["AA=="],"size":1,"payload_b64":"/w=="})");
-    CHECK(lines_of(first).at(1) == "{\"v\":1,\"n\":2,\"topic_b64\":\"/3Q=\",\"headers\":{},\"size\":6,\"payload\":\"\\u0000 \\\" ü\"}");
+    CHECK(
+        lines_of(first).at(0) ==
+        R"({"v":1,"n":1,"topic":"t","headers":{"a":"x","b":-5,"c":{"b64":"/wA="}},"frames":["AA=="],"size":1,"payload_b64":"/w=="})");
+    CHECK(
+        lines_of(first).at(1) ==
+        "{\"v\":1,\"n\":2,\"topic_b64\":\"/3Q=\",\"headers\":{},\"size\":6,\"payload\":\"\\u0000 \\\" ü\"}");
     CHECK(lines_of(first).at(2) == R"({"v":1,"n":3,"headers":{},"size":5,"payload":"alone"})");
     CHECK(timeless(through(first)) == first);
 }
@@ -237,7 +266,8 @@ TEST_CASE("cli: rep answers with a text, an echo or a command, and a failing com
     CHECK(got.err.starts_with("rtt "));
     CHECK(text.wait() == 0);
     process echo{binary_with({"rep", "@:0", "--echo"})};
-    CHECK(run_ferry({"req", bound(echo), "-T", "topic", "--raw"}, with_input("all\nof it")).out == "all\nof it");
+    CHECK(run_ferry({"req", bound(echo), "-T", "topic", "--raw"}, with_input("all\nof it")).out ==
+          "all\nof it");
     process fail{binary_with({"rep", "@:0", "--exec", "sh -c 'cat; exit 3'"})};
     const std::string where = bound(fail);
     const finished failed = run_ferry({"req", where, "x", "--envelope", "full"});
@@ -314,7 +344,8 @@ TEST_CASE("cli: FERRY_ENDPOINT stands in for an endpoint, and a word that is one
     process pull{binary_with({"pull", "@:0", "-n", "2"})};
     const std::string where = bound(pull);
     CHECK(run_ferry({"push", "word"}, {.environment = {{"FERRY_ENDPOINT", where}}}).status == 0);
-    CHECK(run_ferry({"push", where, "other"}, {.environment = {{"FERRY_ENDPOINT", "tcp://127.0.0.1:1"}}}).status == 0);
+    CHECK(run_ferry({"push", where, "other"}, {.environment = {{"FERRY_ENDPOINT", "tcp://127.0.0.1:1"}}})
+              .status == 0);
     CHECK(pull.wait() == 0);
     CHECK(pull.out() == "word\nother\n");
 }
@@ -339,4 +370,42 @@ TEST_CASE("cli: sockets are read before the silence is measured, and ten thousan
     CHECK(run_ferry({"pub", bound(sub), "-T", "t"}, with_input(input)).err == "sent 10000\n");
     CHECK(sub.wait() == 0);
     CHECK(sub.out() == input);
+}
+
+TEST_CASE("cli: a device says ready with its real endpoints, counts on SIGUSR1 and ends with 0") {
+    for (const char* kind : {"forwarder", "queue", "streamer"}) {
+        process device{binary_with({kind, "@:0", "@:0", "--capture", "@:0"})};
+        const std::string ready = device.wait_for_error("ready ");
+        CHECK(ready.starts_with("ready "s + kind + " tcp://127.0.0.1:"));
+        CHECK(std::count(ready.begin(), ready.end(), ' ') == 4);
+        device.kill(SIGUSR1);
+        CHECK(device.wait_for_error(kind).find(": down 0 messages 0 bytes") != std::string::npos);
+        device.kill(SIGTERM);
+        CHECK(device.wait(std::chrono::seconds{2}) == 0);
+    }
+}
+
+TEST_CASE("cli: messages pass through each device") {
+    const auto ends = [](process& device) {
+        std::istringstream words{device.wait_for_error("ready ")};
+        std::string ready, kind, front, back;
+        words >> ready >> kind >> front >> back;
+        return std::pair{front, back};
+    };
+    process forwarder{binary_with({"forwarder", "@:0", "@:0"})};
+    const auto [publishers, subscribers] = ends(forwarder);
+    process sub{binary_with({"sub", subscribers, "t", "-n", "1"})};
+    CHECK(run_ferry({"pub", publishers, "t", "m", "--wait", "10s"}).status == 0);
+    CHECK(sub.wait() == 0);
+    CHECK(sub.out() == "m\n");
+    process streamer{binary_with({"streamer", "@:0", "@:0"})};
+    const auto [pushers, pullers] = ends(streamer);
+    process pull{binary_with({"pull", pullers, "-n", "1"})};
+    CHECK(run_ferry({"push", pushers, "job"}).status == 0);
+    CHECK(pull.wait() == 0);
+    process queue{binary_with({"queue", "@:0", "@:0"})};
+    const auto [requesters, repliers] = ends(queue);
+    CHECK(run_ferry({"req", requesters, "x", "--envelope", "full"}).status == 4);
+    process rep{binary_with({"rep", repliers, "--echo"})};
+    CHECK(run_ferry({"req", requesters, "ping"}).out == "ping\n");
 }
