@@ -112,7 +112,7 @@ TEST_CASE("cli: every example runs as it stands and ends with 0") {
     const auto examples = lines_of(run_ferry({"help", "examples"}).out);
     REQUIRE(examples.size() >= 11);
     for (const std::string& each : examples) {
-        const temporary_directory room;
+        const scratch_directory room;
         const finished got =
             run({"sh", "-c", each}, {.environment = {{"PATH", path}}, .directory = room.path()});
         CAPTURE(each);
@@ -180,7 +180,7 @@ TEST_CASE("cli: an argument leaves stdin alone, and '' is an empty message") {
 }
 
 TEST_CASE("cli: raw, nul and len32 carry any bytes, and each file is one message") {
-    const temporary_directory room;
+    const scratch_directory room;
     std::ofstream{room.file("a")} << "two\nlines\n";
     process pull{binary_with({"pull", "@:0", "-n", "6", "-o", "len32"})};
     const std::string where = bound(pull);
@@ -298,7 +298,7 @@ TEST_CASE("cli: an address in use is 9, with the process that has it") {
     const finished second = run_ferry({"pull", "-b", where});
     CHECK(second.status == 9);
     CHECK(second.err.find("by process " + std::to_string(first.pid())) != std::string::npos);
-    const temporary_directory room;
+    const scratch_directory room;
     process file{binary_with({"pull", "@./x.sock"}), {.directory = room.path()}};
     bound(file);
     CHECK(run_ferry({"pull", "@./x.sock"}, {.directory = room.path()}).status == 9);

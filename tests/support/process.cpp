@@ -213,13 +213,13 @@ finished run(std::vector<std::string> command, process_options options) {
     return {status, one.out(), one.err()};
 }
 
-temporary_directory::temporary_directory() {
+scratch_directory::scratch_directory() {
     std::string form = (std::filesystem::temp_directory_path() / "ferry-test-XXXXXX").string();
     if (::mkdtemp(form.data()) == nullptr) throw std::system_error{errno, std::generic_category(), "mkdtemp"};
     path_ = form;
 }
 
-temporary_directory::~temporary_directory() {
+scratch_directory::~scratch_directory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
 }

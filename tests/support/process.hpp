@@ -96,12 +96,12 @@ struct finished {
 finished run(std::vector<std::string> command, process_options options = {});
 
 /// A directory of its own, removed at the end of the test.
-class temporary_directory {
+class scratch_directory {
   public:
-    temporary_directory();
-    ~temporary_directory();
-    temporary_directory(const temporary_directory&) = delete;
-    temporary_directory& operator=(const temporary_directory&) = delete;
+    scratch_directory();
+    ~scratch_directory();
+    scratch_directory(const scratch_directory&) = delete;
+    scratch_directory& operator=(const scratch_directory&) = delete;
     const std::string& path() const noexcept { return path_; }
     std::string file(std::string_view name) const { return path_ + '/' + std::string{name}; }
 
