@@ -53,7 +53,11 @@ void set_raw(zmq::socket_t& socket, const raw_socket_option& option) {
     if (code == EADDRINUSE)
         throw error{errc::address_in_use, verb + where.address + ": the address is in use"};
     const bool wrong = code == EINVAL || code == EPROTONOSUPPORT || code == ENOCOMPATPROTO || code == ENODEV;
-    throw error{wrong ? errc::bad_argument : errc::failed, verb + where.address + ": " + failure.what()};
+    const errc kind = wrong              ? errc::bad_argument
+                      : code == EACCES   ? errc::denied
+                      : code == ENOENT   ? errc::not_found  // the directory of a socket file
+                                         : errc::failed;
+    throw error{kind, verb + where.address + ": " + failure.what()};
 }
 
 // With ZMQ_IMMEDIATE a connected libzmq socket throws away what it has received and not yet read when its

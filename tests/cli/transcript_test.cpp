@@ -196,6 +196,7 @@ TEST_CASE("cli: a file that is not there is 3, and one that is too large is 8") 
     process pull{binary_with({"pull", "@:0"})};
     const std::string where = bound(pull);
     CHECK(run_ferry({"push", where, "-f", "/no/such/file"}).status == 3);
+    CHECK(run_ferry({"pull", "@/no/such/directory/x.sock"}).status == 3);
     const finished large = run_ferry({"push", where, "-i", "len32"}, with_input("\x7f\xff\xff\xff"s));
     CHECK(large.status == 8);
     CHECK(large.err.find("the most a message can have is") != std::string::npos);
