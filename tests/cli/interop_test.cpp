@@ -13,11 +13,13 @@ std::vector<std::string> binary_with(std::vector<std::string> words) {
 }
 
 std::vector<std::string> python(std::vector<std::string> words) {
-    words.insert(words.begin(), {"/usr/bin/python3", FERRY_SOURCE_DIR "/tests/interop/peer.py"});
+    words.insert(words.begin(), {"/usr/bin/python3", FERRY_SOURCE_DIR "/tests/interop/verb_peer.py"});
     return words;
 }
 
-std::string bound(process& one) { return one.wait_for_error("bound ").substr(6); }
+std::string bound(process& one) {
+    return one.wait_for_error("bound ").substr(6);
+}
 
 }  // namespace
 
@@ -36,7 +38,8 @@ TEST_CASE("interop: sub prints what a plain publisher sends, with its frames bet
     process sub{binary_with({"sub", "@:0", "news", "-n", "1", "--json"})};
     CHECK(run(python({"pub", bound(sub), "news", "between", "hello"})).status == 0);
     CHECK(sub.wait() == 0);
-    CHECK(sub.out().find(R"("topic":"news","headers":{},"frames":["YmV0d2Vlbg=="],"size":5,"payload":"hello"})") !=
+    CHECK(sub.out().find(
+              R"("topic":"news","headers":{},"frames":["YmV0d2Vlbg=="],"size":5,"payload":"hello"})") !=
           std::string::npos);
 }
 

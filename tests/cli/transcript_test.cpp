@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "tests/support/process.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 using namespace ferry::test;
 using namespace std::string_literals;
@@ -112,7 +113,7 @@ TEST_CASE("cli: every example runs as it stands and ends with 0") {
     const auto examples = lines_of(run_ferry({"help", "examples"}).out);
     REQUIRE(examples.size() >= 11);
     for (const std::string& each : examples) {
-        const scratch_directory room;
+        const temporary_directory room;
         const finished got =
             run({"sh", "-c", each}, {.environment = {{"PATH", path}}, .directory = room.path()});
         CAPTURE(each);
@@ -180,14 +181,14 @@ TEST_CASE("cli: an argument leaves stdin alone, and '' is an empty message") {
 }
 
 TEST_CASE("cli: raw, nul and len32 carry any bytes, and each file is one message") {
-    const scratch_directory room;
-    std::ofstream{room.file("a")} << "two\nlines\n";
+    const temporary_directory room;
+    std::ofstream{room / "a"} << "two\nlines\n";
     process pull{binary_with({"pull", "@:0", "-n", "6", "-o", "len32"})};
     const std::string where = bound(pull);
     CHECK(run_ferry({"push", where, "-i", "raw"}, with_input("x\ny\n")).status == 0);
     CHECK(run_ferry({"push", where, "-i", "nul"}, with_input("p\nq\0r"s)).status == 0);
     CHECK(run_ferry({"push", where, "-i", "len32"}, with_input("\0\0\0\0\0\0\0\2\n\0"s)).status == 0);
-    CHECK(run_ferry({"push", where, "-f", room.file("a")}).status == 0);
+    CHECK(run_ferry({"push", where, "-f", room / "a"}).status == 0);
     CHECK(pull.wait() == 0);
     CHECK(pull.out() == "\0\0\0\4x\ny\n\0\0\0\3p\nq\0\0\0\1r\0\0\0\0\0\0\0\2\n\0\0\0\0\xAtwo\nlines\n"s);
 }
@@ -299,7 +300,7 @@ TEST_CASE("cli: an address in use is 9, with the process that has it") {
     const finished second = run_ferry({"pull", "-b", where});
     CHECK(second.status == 9);
     CHECK(second.err.find("by process " + std::to_string(first.pid())) != std::string::npos);
-    const scratch_directory room;
+    const temporary_directory room;
     process file{binary_with({"pull", "@./x.sock"}), {.directory = room.path()}};
     bound(file);
     CHECK(run_ferry({"pull", "@./x.sock"}, {.directory = room.path()}).status == 9);

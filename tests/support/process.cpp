@@ -13,7 +13,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <filesystem>
 #include <system_error>
 
 namespace ferry::test {
@@ -211,17 +210,6 @@ finished run(std::vector<std::string> command, process_options options) {
     process one{std::move(command), std::move(options)};
     const int status = one.wait();
     return {status, one.out(), one.err()};
-}
-
-scratch_directory::scratch_directory() {
-    std::string form = (std::filesystem::temp_directory_path() / "ferry-test-XXXXXX").string();
-    if (::mkdtemp(form.data()) == nullptr) throw std::system_error{errno, std::generic_category(), "mkdtemp"};
-    path_ = form;
-}
-
-scratch_directory::~scratch_directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
 }
 
 }  // namespace ferry::test

@@ -95,18 +95,4 @@ struct finished {
 };
 finished run(std::vector<std::string> command, process_options options = {});
 
-/// A directory of its own, removed at the end of the test.
-class scratch_directory {
-  public:
-    scratch_directory();
-    ~scratch_directory();
-    scratch_directory(const scratch_directory&) = delete;
-    scratch_directory& operator=(const scratch_directory&) = delete;
-    const std::string& path() const noexcept { return path_; }
-    std::string file(std::string_view name) const { return path_ + '/' + std::string{name}; }
-
-  private:
-    std::string path_;
-};
-
 }  // namespace ferry::test

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A plain ZeroMQ peer for the tests of the command line: python3-zmq, nothing of ferry's.
 
-usage: peer.py ROLE ENDPOINT [TEXT...]      roles: pub sub push pull req rep
+usage: verb_peer.py ROLE ENDPOINT [TEXT...]      roles: pub sub push pull req rep
 Each role does its work once, prints what it received as one line of frames in hex, and exits with 0.
 Every wait has a deadline; missing it is exit 1.
 """
