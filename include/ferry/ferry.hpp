@@ -1,13 +1,18 @@
 // All of ferry. Each component has a header of its own, which is its tutorial.
 #pragma once
 
+#include "ferry/administrator.hpp"
+#include "ferry/consumer.hpp"
 #include "ferry/context.hpp"
+#include "ferry/device.hpp"
 #include "ferry/endpoint.hpp"
 #include "ferry/error.hpp"
 #include "ferry/event.hpp"
 #include "ferry/forwarder.hpp"
+#include "ferry/grade.hpp"
 #include "ferry/message.hpp"
 #include "ferry/pack.hpp"
+#include "ferry/producer.hpp"
 #include "ferry/publisher.hpp"
 #include "ferry/puller.hpp"
 #include "ferry/pusher.hpp"
@@ -15,6 +20,7 @@
 #include "ferry/replier.hpp"
 #include "ferry/requester.hpp"
 #include "ferry/socket_options.hpp"
+#include "ferry/spool.hpp"
 #include "ferry/streamer.hpp"
 #include "ferry/subscriber.hpp"
 #include "ferry/wait.hpp"
