@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/support/process.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 namespace {
 
