@@ -61,7 +61,7 @@ TEST_CASE("install: a program finds ferry with find_package, links it and runs")
     const finished built = run_tool({FERRY_CMAKE, "--build", build.path()});
     INFO(built.out << built.err);
     REQUIRE(built.status == 0);
-    const finished ran = run_tool({build.file("consumer"), build.file("outbox")});
+    const finished ran = run_tool({build / "consumer", build / "outbox"});
     INFO(ran.err);
     CHECK(ran.status == 0);
     CHECK(ran.out == "42\n");
@@ -69,7 +69,7 @@ TEST_CASE("install: a program finds ferry with find_package, links it and runs")
 
 TEST_CASE("install: a program finds ferry with pkg-config, also when the tree was moved") {
     const temporary_directory build;
-    const std::string moved = build.file("moved");
+    const std::string moved = build / "moved";
     std::filesystem::copy(installed(), moved, std::filesystem::copy_options::recursive);
     const std::string described = std::filesystem::relative(find_file("ferry.pc"), installed()).parent_path().string();
     const std::string command = std::string{FERRY_CXX_LAUNCHER} + " " + FERRY_CXX + " -std=c++20 " + FERRY_USER_FLAGS +
@@ -78,7 +78,7 @@ TEST_CASE("install: a program finds ferry with pkg-config, also when the tree wa
                                                             .directory = build.path()});
     INFO(command << '\n' << built.err);
     REQUIRE(built.status == 0);
-    const finished ran = run_tool({build.file("consumer"), build.file("outbox")});
+    const finished ran = run_tool({build / "consumer", build / "outbox"});
     INFO(ran.err);
     CHECK(ran.status == 0);
     CHECK(ran.out == "42\n");
