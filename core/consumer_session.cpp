@@ -156,11 +156,12 @@ void consumer_session::done(std::string_view head) {
     held_lease& lease = found->second;
     const auto answered = [&](const std::vector<run>& runs, std::vector<run>& into) {
         for (const run& each : runs) {
-            const std::uint64_t acked = lease.unanswered.count(each);
-            unanswered_ -= acked + lease.nacked.count(each);
+            for (auto acked = lease.unanswered.next_run(each.first); acked && acked->first < each.end();
+                 acked = lease.unanswered.next_run(acked->end()))
+                into.push_back({acked->first, std::min(acked->end(), each.end()) - acked->first});
+            unanswered_ -= lease.unanswered.count(each) + lease.nacked.count(each);
             lease.unanswered.remove(each);
             lease.nacked.remove(each);
-            if (acked > 0) into.push_back(each);
         }
     };
     answered(message.runs, settled_.done);
@@ -240,15 +241,15 @@ void consumer_session::give_credit() {
 void consumer_session::send_settlements(instant now) {
     if (!joined_) return;
     for (auto& [id, each] : leases_) {
-        if (each.to_ack.empty()) {
-            if (each.unanswered.empty() || now.monotonic_ns < each.sent_ns + resend_after_ns) continue;
-        }
+        const bool again = !each.unanswered.empty() && now.monotonic_ns >= each.sent_ns + resend_after_ns;
+        if (each.to_ack.empty() && !again) continue;
+        const std::vector<run> sending = as_runs(again ? each.unanswered : each.to_ack);
         for (const auto& [first, end] : each.to_ack.runs()) each.unanswered.add({first, end - first});
         unanswered_ += each.to_ack.count();
         to_send_ -= each.to_ack.count();
         each.to_ack.clear();
         each.sent_ns = now.monotonic_ns;
-        out_.push_back({encode(protocol::ack{channel_, id, as_runs(each.unanswered)}), std::nullopt});
+        out_.push_back({encode(protocol::ack{channel_, id, sending}), std::nullopt});
     }
 }
 

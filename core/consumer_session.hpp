@@ -73,6 +73,7 @@ class consumer_session {
     void tick(instant now);
     std::uint64_t next_due_ns() const;
     std::vector<outgoing_message> take_output() { return std::exchange(out_, {}); }
+    bool has_output() const noexcept { return !out_.empty(); }
     settled_runs take_settled() { return std::exchange(settled_, {}); }
 
     bool joined() const noexcept { return joined_; }

@@ -151,7 +151,10 @@ outcome consumer::leave(std::optional<duration> limit) {
     parts_->member->wake();
     // The context may be stopping: what was acked is still worth its answer, within the limit.
     const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
-    while (!parts_->session.left() || parts_->connection.waiting()) {
+    const auto gone = [this] {
+        return parts_->session.left() && !parts_->session.has_output() && !parts_->connection.waiting();
+    };
+    while (!gone()) {
         if (!limit) parts_->changed.wait(lock);
         else if (parts_->changed.wait_until(lock, deadline) == std::cv_status::timeout) return outcome::timed_out;
     }

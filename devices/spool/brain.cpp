@@ -129,6 +129,18 @@ void brain::detached(std::uint64_t session_number, instant now) {
     forget(session_number);
 }
 
+void brain::unreachable(const send_action& action, instant now) {
+    parts_.now = now;
+    session* to = parts_.find_session(action.session);
+    protocol::deliver undelivered;
+    if (to != nullptr && decode(action.head, undelivered) && undelivered.lease != 0) {
+        protocol::release back{undelivered.channel, undelivered.lease, {}};
+        for (const delivered_run& each : undelivered.runs) back.runs.push_back({each.offset, each.count});
+        settlement_.release(*to, back);
+    }
+    forget(action.session);
+}
+
 void brain::appended(std::uint64_t ticket, instant now) {
     parts_.now = now;
     parts_.journal.appended(ticket);

@@ -36,6 +36,8 @@ class brain {
     void failed(const std::string& reason, instant now);
     void read_done(std::uint64_t cookie, log::read_result&& result, instant now);
     void space(std::uint64_t bytes_left);
+    /// A send whose peer is gone: the session is over, and what was to be delivered was seen by nobody.
+    void unreachable(const send_action& action, instant now);
     /// A send the socket did not take: it is offered again when the peer next speaks, or after 10 ms.
     void unsent(send_action action);
     void tick(instant now);

@@ -209,7 +209,7 @@ void spool::parts::send(send_action&& what) {
     auto* first = static_cast<zmq_msg_t*>(id.native());
     if (zmq_msg_send(first, router.handle(), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         if (zmq_errno() == EAGAIN) return thinking->unsent(std::move(what));
-        return thinking->detached(what.session, read_clocks());
+        return thinking->unreachable(what, read_clocks());
     }
     // Once the route is taken, the rest of the message is.
     frame head{std::string_view{what.head}};

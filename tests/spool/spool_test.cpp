@@ -207,6 +207,8 @@ TEST_CASE("spool: what a consumer held and never handed out goes back without an
         d->ack();
         CHECK(first.leave(10s) == outcome::done);
     }
+    // It said so: the spool must not give the next messages to somebody who is gone.
+    CHECK(number(administrator{context, at}.call("group.info", {{"stream", "s"}, {"group", "g"}}).at(0), "consumers") == 0);
     consumer second{context, at, {.stream = "s", .group = "g"}};
     for (int i = 1; i < 100; ++i) {
         auto d = second.next(10s);
