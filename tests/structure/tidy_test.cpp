@@ -254,3 +254,42 @@ TEST_CASE("tidy: ferry.hpp includes every public header") {
         CHECK(std::find(included.begin(), included.end(), file.path.substr(std::string_view{"include/"}.size())) != included.end());
     }
 }
+
+TEST_CASE("tidy: every file and folder that ARCHITECTURE.md names is there") {
+    // `core/loop`, `devices/spool/brain.cpp`, `docs/` in code quotes; a name without an ending means .hpp or .cpp.
+    static const std::regex quoted{"`((?:include|core|patterns|devices|cli|samples|tests|bench|docs|cmake)/[A-Za-z0-9_./-]*)`"};
+    const std::string text = read_file(fs::path{FERRY_SOURCE_DIR} / "ARCHITECTURE.md");
+    findings missing;
+    std::size_t named = 0;
+    for (std::sregex_iterator at{text.begin(), text.end(), quoted}, end; at != end; ++at) {
+        const fs::path path = fs::path{FERRY_SOURCE_DIR} / (*at)[1].str();
+        ++named;
+        const auto with = [&](const char* ending) { return fs::exists(path.string() + ending); };
+        if (!with("") && !with(".hpp") && !with(".cpp")) missing.push_back((*at)[1].str());
+    }
+    INFO(listed(missing));
+    CHECK(missing.empty());
+    CHECK(named > 40);
+}
+
+TEST_CASE("tidy: every test case that docs/guarantees.md names is there") {
+    // Sentences are broken into lines, in the page as spaces, in a source as literals behind each other.
+    static const std::regex quoted{R"re("([a-z]+(?: [a-z]+)?: [^"]+)")re"};
+    static const std::regex declared{R"re(TEST_CASE\(\s*"((?:[^"\\]|\\.|"\s*")*)"\s*\))re"};
+    static const std::regex joint{R"re("\s*")re"};
+    std::set<std::string> cases;
+    for (const source& file : tree())
+        for (std::sregex_iterator at{file.text.begin(), file.text.end(), declared}, end; at != end; ++at)
+            cases.insert(std::regex_replace((*at)[1].str(), joint, ""));
+    const std::string text = read_file(fs::path{FERRY_SOURCE_DIR} / "docs/guarantees.md");
+    findings missing;
+    std::size_t named = 0;
+    for (std::sregex_iterator at{text.begin(), text.end(), quoted}, end; at != end; ++at) {
+        ++named;
+        const std::string sentence = std::regex_replace((*at)[1].str(), std::regex{"\\s*\n\\s*"}, " ");
+        if (!cases.contains(sentence)) missing.push_back(sentence);
+    }
+    INFO(listed(missing));
+    CHECK(missing.empty());
+    CHECK(named > 20);
+}
