@@ -53,10 +53,10 @@ void set_raw(zmq::socket_t& socket, const raw_socket_option& option) {
     if (code == EADDRINUSE)
         throw error{errc::address_in_use, verb + where.address + ": the address is in use"};
     const bool wrong = code == EINVAL || code == EPROTONOSUPPORT || code == ENOCOMPATPROTO || code == ENODEV;
-    const errc kind = wrong              ? errc::bad_argument
-                      : code == EACCES   ? errc::denied
-                      : code == ENOENT   ? errc::not_found  // the directory of a socket file
-                                         : errc::failed;
+    const errc kind = wrong            ? errc::bad_argument
+                      : code == EACCES ? errc::denied
+                      : code == ENOENT ? errc::not_found  // the directory of a socket file
+                                       : errc::failed;
     throw error{kind, verb + where.address + ": " + failure.what()};
 }
 
@@ -85,6 +85,9 @@ void apply(zmq::socket_t& socket, const socket_options& options) {
     socket.set(zmq::sockopt::heartbeat_ivl, milliseconds(options.heartbeat));
     socket.set(zmq::sockopt::heartbeat_timeout, milliseconds(options.heartbeat_timeout));
     socket.set(zmq::sockopt::handshake_ivl, milliseconds(options.handshake));
+    // With a domain libzmq refuses peers of ZMTP 1 and 2. Any bytes look like such a peer: they would get
+    // work and subscriptions, and libzmq aborts when they arrive while an XPUB closes.
+    socket.set(zmq::sockopt::zap_domain, "ferry");
     for (const raw_socket_option& each : options.raw) set_raw(socket, each);
 }
 

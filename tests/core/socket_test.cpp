@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "ferry/error.hpp"
+#include "tests/support/hostile.hpp"
 
 using namespace ferry;
 using namespace std::chrono_literals;
@@ -143,4 +144,16 @@ TEST_CASE("socket: peers are counted from handshake to disconnection, and waited
     }
     CHECK(router.wait_until(5s, [&] { return !router.has_peer(); }) == outcome::done);
     CHECK(router.peers() == 0);
+}
+
+TEST_CASE("socket: bytes that are no ZeroMQ do not pass for a peer") {
+    // They look like ZMTP 1, whose peers say nothing about themselves.
+    context context;
+    ferry::socket push{context, zmq::socket_type::push, ferry::bind("tcp://127.0.0.1:*"), {}};
+    for (int i = 0; i < 20; ++i) throw_at(push.bound().at(0), std::string("\x01\0\x02\0xyz", 7));
+    auto frames = one("x");
+    CHECK(push.send(frames, 20ms) == outcome::timed_out);
+    ferry::socket pull{context, zmq::socket_type::pull, ferry::connect(push.bound().at(0)), {}};
+    REQUIRE(push.send(frames, 5s) == outcome::done);
+    CHECK(pull.receive(frames, 5s) == outcome::done);
 }

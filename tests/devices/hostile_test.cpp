@@ -53,9 +53,7 @@ TEST_CASE("hostile: random bytes at every pattern's socket do no harm") {
     puller work{context, anywhere};
     pusher jobs{context, {anywhere, ferry::connect(work.endpoints().at(0))}};
     replier desk{context, anywhere};
-    requester ask{context,
-                  {anywhere, ferry::connect(desk.endpoints().at(0))},
-                  {.timeout = 10s, .attempts = 100, .backoff = 1ms}};
+    requester ask{context, {anywhere, ferry::connect(desk.endpoints().at(0))}, {.timeout = 10s}};
     for (const auto* each : {&prices.endpoints(), &quotes.endpoints(), &work.endpoints(), &jobs.endpoints(),
                              &desk.endpoints(), &ask.endpoints()})
         attack(*each);
@@ -64,13 +62,8 @@ TEST_CASE("hostile: random bytes at every pattern's socket do no harm") {
     CHECK(prices.publish("a", "x") == published::sent);
     CHECK(quotes.receive(5s).has_value());
     REQUIRE(jobs.wait_for_peer(5s) == outcome::done);
-    // Random bytes may pass for a peer of the first ZMTP, which then takes its share of the work with it.
-    bool arrived = false;
-    for (int i = 0; i < attacks && !arrived; ++i) {
-        CHECK(jobs.send("x", 5s) == outcome::done);
-        arrived = work.receive(50ms).has_value();
-    }
-    CHECK(arrived);
+    CHECK(jobs.send("x", 5s) == outcome::done);
+    CHECK(work.receive(5s).has_value());
     std::thread serving{[&] { desk.serve([](const message&) { return message{"y"}; }); }};
     CHECK(ask.request("x").has_value());
     desk.stop();
