@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,18 @@ std::string find_file(const std::string& name) {
     return {};
 }
 
+// The one block of C++ in the README.
+std::string readme_program() {
+    std::ifstream in{FERRY_SOURCE_DIR "/README.md"};
+    const std::string text{std::istreambuf_iterator<char>{in}, {}};
+    const std::string opening = "```cpp\n";
+    const std::size_t begin = text.find(opening);
+    REQUIRE(begin != std::string::npos);
+    const std::size_t end = text.find("```", begin + opening.size());
+    REQUIRE(end != std::string::npos);
+    return text.substr(begin + opening.size(), end - begin - opening.size());
+}
+
 }  // namespace
 
 TEST_CASE("install: the library, its headers, the binary, the licence and both descriptions are there") {
@@ -67,19 +81,20 @@ TEST_CASE("install: a program finds ferry with find_package, links it and runs")
     CHECK(ran.out == "42\n");
 }
 
-TEST_CASE("install: a program finds ferry with pkg-config, also when the tree was moved") {
+TEST_CASE("install: the README's program finds ferry with pkg-config, also when the tree was moved, and does what it says") {
     const temporary_directory build;
     const std::string moved = build / "moved";
     std::filesystem::copy(installed(), moved, std::filesystem::copy_options::recursive);
+    std::ofstream{build / "readme.cpp"} << readme_program();
     const std::string described = std::filesystem::relative(find_file("ferry.pc"), installed()).parent_path().string();
     const std::string command = std::string{FERRY_CXX_LAUNCHER} + " " + FERRY_CXX + " -std=c++20 " + FERRY_USER_FLAGS +
-                                " -o consumer " + FERRY_CONSUMER_DIR + "/main.cpp $(pkg-config --cflags --libs ferry)";
+                                " -o readme readme.cpp $(pkg-config --cflags --libs ferry)";
     const finished built = run_tool({"sh", "-c", command}, {.environment = {{"PKG_CONFIG_PATH", moved + "/" + described}},
                                                             .directory = build.path()});
     INFO(command << '\n' << built.err);
     REQUIRE(built.status == 0);
-    const finished ran = run_tool({build / "consumer", build / "outbox"});
+    const finished ran = run_tool({build / "readme"}, {.directory = build.path()});
     INFO(ran.err);
     CHECK(ran.status == 0);
-    CHECK(ran.out == "42\n");
+    CHECK(ran.out == "on disk at 0\ncat.jpg, attempt 1\n");
 }
