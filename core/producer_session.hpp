@@ -29,7 +29,8 @@ struct producer_session_options {
     std::optional<std::string> name;          ///< a lasting identity; absent: one for this run
     bool create = true;                       ///< make the stream when it is not there
     std::optional<protocol::grade> grade;     ///< absent: the stream's own
-    std::size_t batch_bytes_max = ferry::batch_bytes_max;
+    /// Less than a frame may have: with the smallest segments a record, its own fields included, may have 256 KiB.
+    std::size_t batch_bytes_max = ferry::batch_bytes_max - 1024;
     std::string client = "ferry";
 };
 
