@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "tests/fault/roles.hpp"
+
 namespace {
 
 unsigned passed = 0;
@@ -33,6 +35,8 @@ struct plain_summary : doctest::IReporter {
 REGISTER_LISTENER("plain_summary", 0, plain_summary);
 
 int main(int argc, char** argv) {
+    // A process of a kill test, not a run of the tests.
+    if (const auto status = ferry::test::play(argc, argv)) return *status;
     doctest::Context context(argc, argv);
     context.setOption("no-intro", true);
     const int status = context.run();

@@ -1,0 +1,152 @@
+#include "tests/fault/roles.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <initializer_list>
+#include <stdexcept>
+#include <vector>
+
+#include "ferry/consumer.hpp"
+#include "ferry/producer.hpp"
+#include "ferry/spool.hpp"
+
+namespace ferry::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Acks are waited for after so many messages.
+constexpr unsigned acks_per_answer = 300;
+// Messages a producer has on the way at most, before it waits for their confirms.
+constexpr std::uint64_t round_max = 64;
+
+void log_lines(const std::string& lines) {
+    std::string_view left = lines;
+    while (!left.empty()) {
+        const ssize_t written = ::write(STDOUT_FILENO, left.data(), left.size());
+        if (written <= 0) throw std::runtime_error{"cannot write the log"};
+        left.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+std::string line(std::string_view word, std::initializer_list<std::uint64_t> numbers) {
+    std::string text{word};
+    for (const std::uint64_t each : numbers) text += ' ' + std::to_string(each);
+    return text += '\n';
+}
+
+std::uint64_t now_ns() {
+    return static_cast<std::uint64_t>(
+        std::chrono::nanoseconds{std::chrono::steady_clock::now().time_since_epoch()}.count());
+}
+
+grade grade_named(std::string_view name) {
+    return name == "queued" ? grade::queued : name == "written" ? grade::written : grade::synced;
+}
+
+int play_spool(const std::vector<std::string>& words) {
+    context context;
+    context.stop_on_signals();
+    // Segments of the smallest size: a run passes through many.
+    spool spool{
+        context,
+        {.directory = words.at(0),
+         .listen = {ferry::bind(words.at(1))},
+         .default_grade = grade_named(words.at(2)),
+         .segment_bytes = 1 << 20,
+         .on_event = [](const std::string& text) { std::fprintf(stderr, "event %s\n", text.c_str()); }}};
+    std::fprintf(stderr, "ready %s\n", spool.endpoints().at(0).c_str());
+    spool.wait();
+    return 0;
+}
+
+int play_producer(const std::vector<std::string>& words) {
+    context context;
+    context.stop_on_signals();
+    producer jobs{context, ferry::connect(words.at(0)), {.stream = kill_stream}};
+    const auto number = static_cast<unsigned>(std::stoul(words.at(1)));
+    const std::uint64_t count = std::stoull(words.at(2));
+    for (std::uint64_t next = 0; next < count && !context.stopped();) {
+        const std::uint64_t round = std::min(1 + (next * 7919) % round_max, count - next);
+        log_lines(line("put", {number, next, round}));
+        std::vector<receipt> receipts;
+        for (std::uint64_t i = 0; i < round; ++i) receipts.push_back(jobs.put(body_of({number, next + i})));
+        std::string lines;
+        for (const receipt& each : receipts) {
+            const auto confirm = each.wait();
+            if (!confirm) break;  // told to stop
+            if (confirm->is != put_outcome::stored) throw std::runtime_error{"refused: " + confirm->reason};
+            lines += line("confirm", {number, next++, confirm->offset});
+        }
+        log_lines(lines);
+    }
+    return 0;
+}
+
+int play_consumer(const std::vector<std::string>& words) {
+    context context;
+    context.stop_on_signals();
+    const auto stale = [](std::uint64_t first, std::uint64_t last) {
+        log_lines(line("stale", {first, last}));
+    };
+    consumer work{
+        context,
+        ferry::connect(words.at(0)),
+        {.stream = kill_stream, .group = kill_group, .lease = 2000ms, .credit = 500, .on_stale = stale}};
+    std::fprintf(stderr, "ready\n");
+    unsigned unanswered = 0;
+    while (auto d = work.next()) {
+        const auto name = name_in(d->body());
+        const bool intact = name && d->body() == body_of(*name);
+        const message_name known = name.value_or(message_name{});
+        log_lines(line("show", {d->offset(), d->attempt(), now_ns(), known.producer, known.number, intact}));
+        d->ack();
+        log_lines(line("ack", {d->offset()}));
+        if (++unanswered < acks_per_answer) continue;
+        if (work.flush() == outcome::done) log_lines(line("answered", {now_ns()}));
+        unanswered = 0;
+    }
+    return 0;
+}
+
+}  // namespace
+
+std::string body_of(message_name name) {
+    std::string text = std::to_string(name.producer) + ' ' + std::to_string(name.number) + ' ';
+    // Most are small, one in sixteen is large.
+    const std::uint64_t mixed = (name.number + name.producer) * 2654435761 % 4096;
+    const std::size_t size = 24 + (name.number % 16 == 0 ? mixed * 2 : mixed % 300);
+    for (std::size_t i = text.size(); i < size; ++i) text += static_cast<char>('a' + (name.number + i) % 26);
+    return text;
+}
+
+std::optional<message_name> name_in(std::string_view body) {
+    message_name name;
+    const auto first = std::from_chars(body.data(), body.data() + body.size(), name.producer);
+    if (first.ec != std::errc{} || first.ptr == body.data() + body.size()) return std::nullopt;
+    const auto second = std::from_chars(first.ptr + 1, body.data() + body.size(), name.number);
+    if (second.ec != std::errc{}) return std::nullopt;
+    return name;
+}
+
+std::optional<int> play(int argc, char** argv) {
+    if (argc < 3 || std::string_view{argv[1]} != "--play") return std::nullopt;
+    const std::string_view part{argv[2]};
+    const std::vector<std::string> words(argv + 3, argv + argc);
+    try {
+        if (part == "spool") return play_spool(words);
+        if (part == "producer") return play_producer(words);
+        if (part == "consumer") return play_consumer(words);
+        throw std::invalid_argument{"no such part"};
+    } catch (const std::exception& failure) {
+        std::fprintf(stderr, "%s: %s\n", argv[2], failure.what());
+        return 1;
+    }
+}
+
+}  // namespace ferry::test
