@@ -5,8 +5,14 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
+#include <thread>
 
+#include "ferry/context.hpp"
+#include "ferry/replier.hpp"
+#include "ferry/spool.hpp"
 #include "tests/support/child.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 using ferry::child;
 
@@ -90,8 +96,61 @@ TEST_CASE("samples: devices stand between the others, and end when told") {
     CHECK(devices.wait() == 0);
 }
 
+TEST_CASE("samples: a work queue keeps its jobs, and two workers share them without one done twice") {
+    const ferry::test::temporary_directory room;
+    ferry::context context;
+    const ferry::spool spool{context, {.directory = room / "queue", .listen = {ferry::bind(anywhere)}}};
+    const std::string where = spool.endpoints().at(0);
+    child giver = sample("work_queue", {"give", where, "100"});
+    CHECK(giver.line() == "stored 100, not stored 0");
+    CHECK(giver.wait() == 0);
+
+    child first = sample("work_queue", {"work", where, "40"});
+    child second = sample("work_queue", {"work", where, "60"});
+    std::set<std::string> did;
+    for (int i = 0; i < 40; ++i) did.insert(first.line());
+    for (int i = 0; i < 60; ++i) did.insert(second.line());
+    CHECK(first.line() == "done 40");
+    CHECK(second.line() == "done 60");
+    CHECK(first.wait() == 0);
+    CHECK(second.wait() == 0);
+    CHECK(did.size() == 100);
+    for (int job = 1; job <= 100; ++job) CHECK(did.contains("did job " + std::to_string(job)));
+}
+
+TEST_CASE("samples: an embedded spool keeps readings while nobody is there, and forwards them all later") {
+    const ferry::test::temporary_directory room;
+    child alone = sample("embedded_spool", {room / "outbox", "tcp://127.0.0.1:1", "10"});
+    CHECK(alone.line() == "stored 10");
+    CHECK(alone.line() == "forwarded 0");
+    CHECK(alone.wait() == 0);
+
+    ferry::context context;
+    ferry::replier other_side{context, ferry::bind(anywhere)};
+    std::vector<std::string> received;
+    std::thread answering{[&] {
+        other_side.serve([&](const ferry::message& reading) {
+            received.emplace_back(reading.body());
+            return ferry::message{"kept"};
+        });
+    }};
+    child later = sample("embedded_spool", {room / "outbox", other_side.endpoints().at(0), "5"});
+    CHECK(later.line() == "stored 5");
+    CHECK(later.line() == "forwarded 15");
+    CHECK(later.wait() == 0);
+    context.request_stop();
+    answering.join();
+    REQUIRE(received.size() == 15);
+    CHECK(received[0] == "reading 1");
+    CHECK(received[9] == "reading 10");
+    CHECK(received[10] == "reading 1");
+}
+
 TEST_CASE("samples: wrong use and a bad endpoint end in a sentence, not in a crash") {
     CHECK(sample("publisher", {}).wait() == 2);
+    CHECK(sample("work_queue", {"rest"}).wait() == 2);
+    CHECK(sample("embedded_spool", {"outbox"}).wait() == 2);
+    CHECK(sample("embedded_spool", {"/nowhere/outbox", "tcp://127.0.0.1:1", "1"}).wait() == 1);
     CHECK(sample("pusher", {"nonsense", "1"}).wait() == 1);
     CHECK(sample("requester", {"tcp://127.0.0.1:1", "1"}).wait() == 2);
 }
