@@ -15,9 +15,12 @@ extern const command push_command;
 extern const command pull_command;
 extern const command req_command;
 extern const command rep_command;
+extern const command put_command;
+extern const command take_command;
 extern const command forwarder_command;
 extern const command queue_command;
 extern const command streamer_command;
+extern const command spool_command;
 extern const command help_command;
 extern const command version_command;
 

@@ -72,6 +72,10 @@ void consumer_session::nack(std::uint64_t lease, std::uint64_t offset, std::opti
     out_.push_back({encode(protocol::nack{channel_, lease, {{offset, 1}}, delay_ms, reason}), std::nullopt});
 }
 
+void consumer_session::release(std::uint64_t lease, std::uint64_t offset) {
+    if (settle(lease, offset) && joined_) out_.push_back({encode(protocol::release{channel_, lease, {{offset, 1}}}), std::nullopt});
+}
+
 void consumer_session::join() {
     ++channel_;
     joining_ = true;

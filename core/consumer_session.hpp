@@ -64,6 +64,9 @@ class consumer_session {
     void ack(std::uint64_t lease, std::uint64_t offset);
     void nack(std::uint64_t lease, std::uint64_t offset, std::optional<std::uint64_t> delay_ms, const std::string& reason);
 
+    /// Gives a message back that was handed out but shown to nobody: no attempt is used.
+    void release(std::uint64_t lease, std::uint64_t offset);
+
     /// Asks for nothing more and gives back what was not handed out; then waits for the answers to its acks.
     void leave(instant now);
     /// After `leave`: everything settled was answered and LEAVE is in the output.

@@ -48,6 +48,9 @@ struct delivery::parts {
     std::shared_ptr<consumer::parts> from;
     delivered_item what;
     bool settled = false;
+
+    template <typename Settle>
+    void settle(Settle how);
 };
 
 loop::next consumer::parts::step() {
@@ -187,23 +190,28 @@ std::uint64_t delivery::stored_wall_ns() const noexcept { return parts_->what.wa
 
 message delivery::content() const { return to_message(parts_->what.item).value_or(message{body()}); }
 
-void delivery::ack() {
-    if (std::exchange(parts_->settled, true)) return;
+// Settles once, under the lock, and has the loop send it.
+template <typename Settle>
+void delivery::parts::settle(Settle how) {
+    if (std::exchange(settled, true)) return;
     {
-        const std::lock_guard lock{parts_->from->mutex};
-        parts_->from->session.ack(parts_->what.lease, parts_->what.offset);
+        const std::lock_guard lock{from->mutex};
+        how(from->session);
     }
-    if (parts_->from->member) parts_->from->member->wake();
+    if (from->member) from->member->wake();
+}
+
+void delivery::ack() {
+    parts_->settle([this](consumer_session& session) { session.ack(parts_->what.lease, parts_->what.offset); });
 }
 
 void delivery::nack(std::optional<std::chrono::milliseconds> delay, const std::string& reason) {
-    if (std::exchange(parts_->settled, true)) return;
-    {
-        const std::lock_guard lock{parts_->from->mutex};
-        const auto ms = delay ? std::optional{static_cast<std::uint64_t>(delay->count())} : std::nullopt;
-        parts_->from->session.nack(parts_->what.lease, parts_->what.offset, ms, reason);
-    }
-    if (parts_->from->member) parts_->from->member->wake();
+    const auto ms = delay ? std::optional{static_cast<std::uint64_t>(delay->count())} : std::nullopt;
+    parts_->settle([&](consumer_session& session) { session.nack(parts_->what.lease, parts_->what.offset, ms, reason); });
+}
+
+void delivery::release() {
+    parts_->settle([this](consumer_session& session) { session.release(parts_->what.lease, parts_->what.offset); });
 }
 
 }  // namespace ferry

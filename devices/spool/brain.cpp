@@ -185,6 +185,7 @@ void brain::tick(instant now) {
     parts_.now = now;
     parts_.journal.tick(now);
     settlement_.tick();
+    intake_.tick();
     if (now.monotonic_ns >= retry_due_ns_) {
         retry_due_ns_ = never;
         for (auto& [number, each] : parts_.sessions) retry_unsent(each);

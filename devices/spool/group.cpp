@@ -160,7 +160,7 @@ void group::take(const tried_run& picked, lease& under) {
     under.outstanding += picked.count;
 }
 
-void group::judge(std::uint64_t lease_id, run acked, std::uint64_t removed_below, ack_outcome& into) const {
+void group::judge(std::uint64_t lease_id, run acked, ack_outcome& into) const {
     std::uint64_t at = acked.first;
     while (at < acked.end()) {
         auto next = open_.upper_bound(at);
@@ -175,8 +175,8 @@ void group::judge(std::uint64_t lease_id, run acked, std::uint64_t removed_below
         } else if (at >= cursor_) {
             where = &into.gone;
         } else {
-            where = at < removed_below ? &into.gone : &into.already;
-            end = std::min(end, at < removed_below ? std::max(removed_below, at + 1) : cursor_);
+            where = &into.already;
+            end = std::min(end, cursor_);
         }
         add_run(*where, {at, end - at});
         at = end;

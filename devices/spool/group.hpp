@@ -110,7 +110,7 @@ class group {
     void extend(lease& held, std::uint64_t deadline_ns);
 
     /// Sorts the run by what an ack of it under this lease means; changes nothing.
-    void judge(std::uint64_t lease_id, run acked, std::uint64_t removed_below, ack_outcome& into) const;
+    void judge(std::uint64_t lease_id, run acked, ack_outcome& into) const;
 
     /// What is still open under a lease, as runs of equal attempt.
     std::vector<tried_run> open_under(std::uint64_t lease_id, const std::vector<run>& within) const;

@@ -14,6 +14,8 @@ using namespace protocol;
 // Headers a message may ask something of the spool with. What is not built is refused, never ignored.
 constexpr std::array<std::string_view, 7> asking_headers = {"key",        "delay",    "deliver-at", "ttl",
                                                             "expires-at", "priority", "message-id"};
+constexpr std::uint64_t expiry_every_ns = 3600ULL * 1'000'000'000;
+constexpr std::uint64_t producer_kept_ns = 7 * 24 * expiry_every_ns;
 constexpr std::uint64_t told_step = 65'536;
 constexpr std::uint64_t told_margin = 16'384;
 constexpr std::size_t smallest_window_bytes = batch_bytes_max;
@@ -128,11 +130,29 @@ void intake::expire_producers(stream& of, const std::string& user) {
     const producer_state* oldest = nullptr;
     for (const auto& [key, each] : of.producers)
         if (each.user == user && (oldest == nullptr || each.last_used_wall_ns < oldest->last_used_wall_ns)) oldest = &each;
-    if (oldest == nullptr) return;
+    if (oldest != nullptr) forget_producer(of, *oldest);
+}
+
+void intake::forget_producer(const stream& of, const producer_state& which) {
     parts_.journal.append(log::record_type::producer,
                           records::producer_change{static_cast<std::uint64_t>(records::producer_change_kind::expired),
-                                                   of.number, oldest->user, oldest->id, std::nullopt, 0},
+                                                   of.number, which.user, which.id, std::nullopt, 0},
                           parts_.now);
+}
+
+void intake::tick() {
+    if (parts_.now.monotonic_ns < next_expiry_ns_ || !parts_.read_only_reason.empty()) return;
+    next_expiry_ns_ = parts_.now.monotonic_ns + expiry_every_ns;
+    std::set<std::pair<std::uint32_t, std::string>> in_use;
+    for (const auto& [number, each] : parts_.sessions)
+        for (const auto& [channel_number, channel] : each.puts) in_use.emplace(channel.stream, channel.producer_id);
+    for (auto& [number, each] : parts_.state.streams()) {
+        std::vector<producer_state> old;
+        for (const auto& [key, producer] : each.producers)
+            if (producer.last_used_wall_ns + producer_kept_ns < parts_.now.wall_ns && !in_use.contains({number, producer.id}))
+                old.push_back(producer);
+        for (const producer_state& producer : old) forget_producer(each, producer);
+    }
 }
 
 void intake::answer_open(std::uint64_t session_number, std::uint64_t channel_number) {

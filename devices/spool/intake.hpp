@@ -22,6 +22,9 @@ class intake {
     /// Tells every producer that nothing will be confirmed any more.
     void refuse_all(std::string_view code, const std::string& reason);
 
+    /// Forgets, once an hour, producers that nobody used for seven days.
+    void tick();
+
     /// Raises the stream's told mark to cover `end`, ahead of use.
     void ask_told(stream& into, std::uint64_t end);
 
@@ -44,9 +47,11 @@ class intake {
     void confirm_when_durable(const session& from, std::uint64_t channel_number, const put_channel& channel,
                               protocol::stored_run what, std::uint64_t bytes);
     void expire_producers(stream& of, const std::string& user);
+    void forget_producer(const stream& of, const producer_state& which);
     std::uint64_t window_bytes() const;
 
     brain_parts& parts_;
+    std::uint64_t next_expiry_ns_ = 0;
 };
 
 /// Moves a stream's visible end over everything that is durable, and wakes its groups.

@@ -148,6 +148,7 @@ spool::parts::parts(ferry::context& owner, spool_options given)
     router.set(zmq::sockopt::router_mandatory, 1);
     bound = attach(router, ferry::endpoints{options.listen});
     writer = std::make_unique<log_writer>(found->log, writer_done);
+    publish_stats();
     thread = std::thread{[this] { run(); }};
 }
 

@@ -59,7 +59,7 @@ class delivery {
   public:
     delivery(delivery&& other) noexcept;
     delivery& operator=(delivery&& other) noexcept;
-    ~delivery();  ///< nacks, unless it was acked, nacked or read without a group
+    ~delivery();  ///< nacks, unless it was settled or read without a group
 
     std::string_view body() const noexcept;
     std::string_view topic() const noexcept;
@@ -74,6 +74,8 @@ class delivery {
     void ack();
     /// Not done: it comes again after `delay`, or after the group's back-off.
     void nack(std::optional<std::chrono::milliseconds> delay = std::nullopt, const std::string& reason = {});
+    /// Given back unseen: nobody was shown it, so no attempt is used.
+    void release();
 
   private:
     friend class consumer;

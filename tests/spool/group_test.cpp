@@ -38,7 +38,7 @@ TEST_CASE("group: an ack is judged by the lease it comes under") {
     g.take(*g.pick(10, no_gaps, 2), g.new_lease(some_lease(8)));
     g.apply_ack({1, 1}, no_gaps);
     ack_outcome outcome;
-    g.judge(7, {0, 12}, 0, outcome);
+    g.judge(7, {0, 12}, outcome);
     CHECK(outcome.leased == std::vector<run>{{0, 1}, {2, 2}});
     CHECK(outcome.already == std::vector<run>{{1, 1}});
     CHECK(outcome.stale == std::vector<run>{{4, 2}});
@@ -132,7 +132,7 @@ TEST_CASE("group: random leases, acks, releases and failures agree with a plain 
                 case 1: {
                     const std::uint64_t id = 1 + random() % next_lease;
                     ack_outcome outcome;
-                    g.judge(id, some, 0, outcome);
+                    g.judge(id, some, outcome);
                     std::uint64_t judged = 0;
                     for (const auto* list : {&outcome.leased, &outcome.already, &outcome.stale, &outcome.gone})
                         for (const run& each : *list) judged += each.count;

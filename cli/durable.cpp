@@ -1,0 +1,36 @@
+#include "cli/durable.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/units.hpp"
+#include "core/protocol.hpp"
+#include "patterns/spool_connection.hpp"
+
+namespace ferry::cli {
+
+grade parse_grade(std::string_view flag, std::string_view text) {
+    if (text == "synced") return grade::synced;
+    if (text == "written") return grade::written;
+    if (text == "queued") return grade::queued;
+    throw usage_error{fmt::format("{} is synced, written or queued, not '{}'", flag, text)};
+}
+
+void check_name(std::string_view what, const std::string& name) {
+    if (protocol::good_name(name)) return;
+    throw usage_error{fmt::format("bad {} name '{}': letters, digits, '.', '_' and '-', 1 to {} of them", what, name,
+                                  protocol::name_bytes_max)};
+}
+
+exit_code code_of_refusal(std::string_view code) {
+    if (code == protocol::code::unsupported) return exit_code::usage;
+    return code_of(errc_of(code));
+}
+
+std::string parse_from(std::string_view flag, const std::string& text) {
+    const start_point at = parse_start(flag, text, 0);
+    if (at.at == start_point::kind::time)
+        throw usage_error{fmt::format("{}: this spool starts at first, new or an offset, not at a time", flag)};
+    return text;
+}
+
+}  // namespace ferry::cli

@@ -1,0 +1,24 @@
+// What the commands that talk to a spool share: grades, stream names, and what its refusals mean for a shell.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cli/exit_codes.hpp"
+#include "ferry/grade.hpp"
+
+namespace ferry::cli {
+
+/// `synced`, `written` or `queued`. Throws usage_error.
+grade parse_grade(std::string_view flag, std::string_view text);
+
+/// Throws usage_error for a name that no stream (or group) can have; `what` is "stream" or "group".
+void check_name(std::string_view what, const std::string& name);
+
+/// The exit code for a refusal with this code of the protocol.
+exit_code code_of_refusal(std::string_view code);
+
+/// Where a group (or a reader) starts, as the spool takes it. Throws usage_error for times: not supported.
+std::string parse_from(std::string_view flag, const std::string& text);
+
+}  // namespace ferry::cli

@@ -1,0 +1,285 @@
+// ferry put: stores messages in a stream of a spool, and waits until each is confirmed.
+#include <fmt/format.h>
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "cli/commands.hpp"
+#include "cli/connection.hpp"
+#include "cli/durable.hpp"
+#include "cli/exit_codes.hpp"
+#include "cli/output.hpp"
+#include "cli/sending.hpp"
+#include "ferry/producer.hpp"
+
+namespace ferry::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+enum class confirm_lines : std::uint8_t { none, text, json };
+
+// Waits for the confirms in the order of the messages, on a thread of its own, so that they are counted and
+// printed while the next message is still being read.
+class confirms {
+  public:
+    struct counts {
+        std::uint64_t stored = 0;
+        std::uint64_t duplicates = 0;
+        std::map<std::string, std::uint64_t> refused;  ///< by the protocol's code
+        std::string reason;                            ///< of the last refusal, in words
+        std::uint64_t unanswered = 0;
+        bool reader_gone = false;
+    };
+
+    confirms(ferry::context& context, confirm_lines lines)
+        : out_{context, {}}, lines_{lines}, thread_{[this] { run(); }} {}
+    ~confirms() { end(std::chrono::steady_clock::now()); }
+
+    void add(receipt of) {
+        const std::lock_guard lock{mutex_};
+        waiting_.push_back(std::move(of));
+        changed_.notify_one();
+    }
+
+    /// Nothing more comes; what is not answered by the deadline is counted as unanswered.
+    counts end(std::optional<ending::clock::time_point> deadline) {
+        {
+            const std::lock_guard lock{mutex_};
+            ended_ = true;
+            deadline_ = deadline;
+        }
+        changed_.notify_one();
+        if (thread_.joinable()) thread_.join();
+        return counts_;
+    }
+
+  private:
+    void run() {
+        while (true) {
+            std::unique_lock lock{mutex_};
+            if (waiting_.empty()) flush();
+            changed_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
+            if (waiting_.empty()) return;
+            const receipt next = std::move(waiting_.front());
+            waiting_.pop_front();
+            lock.unlock();
+            take(next);
+        }
+    }
+
+    void take(const receipt& next) {
+        auto what = next.wait(0ns);
+        if (!what) flush();
+        while (!what) {
+            std::unique_lock lock{mutex_};
+            const auto deadline = deadline_;
+            const bool ended = ended_;
+            lock.unlock();
+            // While more may come the end is not known yet: look again when it may be.
+            const auto limit = !ended ? std::optional<duration>{200ms}
+                               : deadline ? std::optional<duration>{std::max<duration>(*deadline - ending::clock::now(), 0ns)}
+                                          : std::nullopt;
+            what = next.wait(limit);
+            if (!what && ended) break;
+        }
+        count(what);
+    }
+
+    void count(const std::optional<confirmation>& what) {
+        if (!what) {
+            ++counts_.unanswered;
+        } else if (what->is == put_outcome::stored) {
+            ++counts_.stored;
+            counts_.duplicates += what->duplicate ? 1 : 0;
+            print(*what);
+        } else {
+            ++counts_.refused[what->code];
+            counts_.reason = what->reason;
+        }
+    }
+
+    void print(const confirmation& what) try {
+        if (lines_ == confirm_lines::none || counts_.reader_gone) return;
+        if (lines_ == confirm_lines::json)
+            out_.line(fmt::format("{{\"offset\":{},\"duplicate\":{}}}", what.offset, what.duplicate));
+        else out_.line(fmt::format("{}{}", what.offset, what.duplicate ? " duplicate" : ""));
+    } catch (const output_closed&) {
+        counts_.reader_gone = true;
+    }
+
+    void flush() try {
+        if (!counts_.reader_gone) out_.flush();
+    } catch (const output_closed&) {
+        counts_.reader_gone = true;
+    }
+
+    output out_;
+    const confirm_lines lines_;
+    counts counts_;  // of the thread; read after it ended
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<receipt> waiting_;
+    std::optional<ending::clock::time_point> deadline_;
+    bool ended_ = false;
+    std::thread thread_;
+};
+
+int sum_up(const talk& talk, const confirms::counts& counts, std::uint64_t sent, const std::string& stream, bool late,
+           std::string_view command) {
+    std::string text = fmt::format("sent {}, confirmed {}", sent, counts.stored);
+    if (counts.duplicates > 0) text += fmt::format(", duplicates {}", counts.duplicates);
+    std::uint64_t refused = 0;
+    for (const auto& [code, count] : counts.refused) {
+        text += fmt::format(", refused {} ({})", count, code);
+        refused += count;
+    }
+    if (counts.unanswered > 0) text += fmt::format(", not confirmed {}", counts.unanswered);
+    if (refused > 0)
+        talk.complain(command, fmt::format("stream '{}': {}: {}", stream, counts.refused.begin()->first, counts.reason));
+    talk.say(text);
+    if (refused == 0 && counts.unanswered == 0) return to_int(exit_code::done);
+    if (counts.stored > 0) return to_int(exit_code::partly_done);
+    if (refused > 0) return to_int(code_of_refusal(counts.refused.begin()->first));
+    return to_int(late ? exit_code::timed_out : exit_code::partly_done);
+}
+
+struct put_flags {
+    shared_flags shared;
+    confirm_lines lines = confirm_lines::none;
+    bool json = false;
+    producer_options producer;
+};
+
+void declare_put(command_line& line, put_flags& flags) {
+    declare(line, flags.shared,
+            {shared::endpoints, shared::topic, shared::input, shared::headers, shared::ending, shared::pacing,
+             shared::waiting, shared::sockets});
+    line.flag("--confirm", "print a line for each confirmed message, in input order",
+              [&] { flags.lines = confirm_lines::text; });
+    line.flag("--json", "with --confirm: one JSON object a line", flags.json);
+    line.flag("--no-create", "fail when the stream is not there", [&] { flags.producer.create = false; });
+    line.value("--sync", "GRADE", "how durable before the confirm: synced, written or queued",
+               [&](const std::string& word) { flags.producer.grade = parse_grade("--sync", word); });
+}
+
+// Sends until the input or the time ends; gives the number of messages put.
+class putting {
+  public:
+    putting(ferry::context& context, input& in, const put_flags& flags, producer& to, confirms& by)
+        : context_{context}, in_{in}, flags_{flags}, to_{to}, by_{by}, end_{flags.shared.end} {
+        has_topic_ = take_topic(flags.shared, topic_);
+    }
+
+    bool read(message& into) {
+        const bool argument_sent = in_.from_argument() && sent >= flags_.shared.end.count.value_or(1);
+        if (argument_sent || end_.complete(sent)) return false;
+        const input::state state = in_.next(into, end_.deadline());
+        late = late || state == input::state::timed_out;
+        if (state != input::state::message) return false;
+        end_.heard();
+        if (has_topic_) into.set_topic(frame{topic_});
+        for (const auto& [name, value] : flags_.shared.headers) into.set_header(name, value);
+        return true;
+    }
+
+    void put_all(message next) {
+        auto due = std::chrono::steady_clock::now();
+        do {
+            if (sent > 0 && flags_.shared.pause) {
+                due += *flags_.shared.pause;
+                const auto until = end_.run_deadline();
+                if (!sleep_until(context_, until ? std::min(due, *until) : due)) return;
+            }
+            late = late || end_.run_over();
+            if (late || context_.stopped()) return;
+            by_.add(to_.put(next));
+            ++sent;
+        } while (read(next));
+    }
+
+    std::optional<ending::clock::time_point> deadline() const { return end_.run_deadline(); }
+
+    std::uint64_t sent = 0;
+    bool late = false;
+
+  private:
+    ferry::context& context_;
+    input& in_;
+    const put_flags& flags_;
+    producer& to_;
+    confirms& by_;
+    ending end_;
+    std::string topic_;
+    bool has_topic_ = false;
+};
+
+int run_put(command_line& line) {
+    put_flags flags;
+    declare_put(line, flags);
+    std::vector<std::string> words = line.parse();
+    check(flags.shared);
+    if (flags.json && flags.lines == confirm_lines::none) throw usage_error{"--json says how --confirm prints; --confirm is missing"};
+    if (flags.json) flags.lines = confirm_lines::json;
+    const endpoints where = take_endpoint(words, flags.shared);
+    if (words.empty()) throw usage_error{"STREAM is missing"};
+    check_name("stream", words[0]);
+    if (words.size() > 2) throw usage_error{fmt::format("one argument too many: '{}'", words[2])};
+    flags.producer.stream = words[0];
+    flags.producer.socket = flags.shared.socket;
+    flags.producer.linger = 0ms;
+
+    context context;
+    context.stop_on_signals();
+    const talk talk = flags.shared.speaker();
+    input in{context, flags.shared.in, in_format::line, words.size() < 2 ? std::nullopt : std::optional{words[1]}};
+    auto to = open_quietly(talk, where, [&] { return producer{context, where, flags.producer}; });
+    confirms by{context, flags.lines};
+    putting run{context, in, flags, to, by};
+    message first;
+    if (!run.read(first)) return sum_up(talk, by.end(std::nullopt), 0, words[0], run.late, line.what().name);
+
+    const std::string hint = nobody_yet(where, "spool");
+    const auto wait = flags.shared.wait_or(2s);
+    const auto left = run.deadline() ? std::max<duration>(*run.deadline() - ending::clock::now(), 0ns) : wait;
+    const outcome met = wait_with_hint(talk, hint, std::min<duration>(wait, left), [&](duration time) { return to.wait_for_spool(time); });
+    if (met == outcome::timed_out)
+        throw failure{left < wait ? exit_code::timed_out : exit_code::no_peer,
+                      fmt::format("no spool answers at {}; nothing was stored", where.describe())};
+    std::string broken;
+    try {
+        if (met == outcome::done) run.put_all(std::move(first));
+        to.flush(run.deadline() ? std::optional<duration>{std::max<duration>(*run.deadline() - ending::clock::now(), 0ns)} : forever);
+    } catch (const usage_error& problem) {
+        broken = problem.what();
+    } catch (const failure& problem) {
+        broken = problem.what();
+    } catch (const error& problem) {
+        broken = problem.what();  // the spool refuses everything from here on; the counts say what was stored
+    }
+    const auto until = context.stopped() ? std::optional{ending::clock::now()} : run.deadline();
+    const confirms::counts counts = by.end(until);
+    if (!broken.empty()) talk.complain(line.what().name, broken);
+    const int code = sum_up(talk, counts, run.sent, words[0], run.late || run.deadline().has_value(), line.what().name);
+    if (context.signal() != 0) return interrupted_by(context.signal());
+    if (!broken.empty() && code == 0) return to_int(exit_code::partly_done);
+    return code;
+}
+
+constexpr std::array<std::string_view, 3> examples = {"ferry put :7000 jobs 'resize 1.png'",
+                                                      "ferry put :7000 jobs --confirm < jobs.txt",
+                                                      "ferry put :7000 jobs --in json < jobs.jsonl"};
+constexpr std::array<std::string_view, 1> runnable = {
+    "ferry spool --dir jobs --listen @./jobs.sock & s=$!; ferry put ./jobs.sock jobs 'resize 1.png' --confirm --wait "
+    "10s; c=$?; kill $s; wait $s; [ $c = 0 ]"};
+
+}  // namespace
+
+const command put_command{"put",    "",       "put EP STREAM [MESSAGE]", "Stores messages in a spool; each is on disk before it is confirmed.",
+                          examples, runnable, run_put};
+
+}  // namespace ferry::cli

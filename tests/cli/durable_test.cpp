@@ -1,0 +1,161 @@
+// Transcripts of spool, put and take: what they print, say and return.
+#include <doctest/doctest.h>
+
+#include <csignal>
+
+#include "tests/support/process.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace ferry::test;
+
+namespace {
+
+std::vector<std::string> binary_with(std::vector<std::string> words) {
+    words.insert(words.begin(), FERRY_BINARY);
+    return words;
+}
+
+finished run_ferry(std::vector<std::string> words, process_options options = {}) {
+    return run(binary_with(std::move(words)), std::move(options));
+}
+
+// A spool process in a directory of its own.
+struct spool_process {
+    explicit spool_process(const std::string& listen = "@:0", std::vector<std::string> more = {})
+        : words{"spool", "--dir", directory / "spool", "--listen", listen} {
+        words.insert(words.end(), more.begin(), more.end());
+        start();
+    }
+    void start() {
+        running = std::make_unique<process>(binary_with(words));
+        at = running->wait_for_error("ready ").substr(6);
+        words[4] = "@" + at;  // a restart comes back to the same port
+    }
+    temporary_directory directory;
+    std::vector<std::string> words;
+    std::unique_ptr<process> running;
+    std::string at;
+};
+
+}  // namespace
+
+TEST_CASE("cli: put confirms in input order, take prints and acks, and what is acked does not come again") {
+    spool_process spool;
+    const finished put = run_ferry({"put", spool.at, "jobs", "--confirm"}, {.input = "a\nb\n\nc"});
+    CHECK(put.status == 0);
+    CHECK(put.out == "0\n1\n2\n3\n");
+    CHECK(put.err == "sent 4, confirmed 4\n");
+    const finished first = run_ferry({"take", spool.at, "jobs", "-n", "2"});
+    CHECK(first.status == 0);
+    CHECK(first.out == "a\nb\n");
+    CHECK(first.err == "received 2\n");
+    const finished rest = run_ferry({"take", spool.at, "jobs", "--idle", "200ms"});
+    CHECK(rest.status == 0);
+    CHECK(rest.out == "\nc\n");
+    CHECK(run_ferry({"take", spool.at, "jobs", "-n", "1", "-t", "200ms"}).status == 5);
+    CHECK(run_ferry({"take", spool.at, "jobs", "--idle", "100ms"}).status == 0);
+}
+
+TEST_CASE("cli: put --confirm --json and take --json tell offsets, attempts, stream and group") {
+    spool_process spool;
+    CHECK(run_ferry({"put", spool.at, "jobs", "x", "--confirm", "--json"}).out == "{\"offset\":0,\"duplicate\":false}\n");
+    const finished take = run_ferry({"take", spool.at, "jobs", "--group", "g", "-n", "1", "--json"});
+    CHECK(take.out.find("\"stream\":\"jobs\",\"group\":\"g\",\"offset\":0,\"attempt\":1") != std::string::npos);
+    CHECK(take.out.find("\"payload\":\"x\"") != std::string::npos);
+    run_ferry({"put", spool.at, "jobs", "y"});
+    CHECK(run_ferry({"take", spool.at, "jobs", "--group", "g", "-n", "1", "-F", "{offset}/{attempt} {payload}\\n"}).out == "1/1 y\n");
+}
+
+TEST_CASE("cli: put --in json and take --json give back topic, headers and bytes") {
+    spool_process spool;
+    const std::string line =
+        R"({"topic":"t","headers":{"a":"1","n":-5},"payload_b64":"/wA="})" "\n";
+    CHECK(run_ferry({"put", spool.at, "s", "--in", "json"}, {.input = line}).status == 0);
+    const finished take = run_ferry({"take", spool.at, "s", "-n", "1", "--json"});
+    CHECK(take.out.find(R"("topic":"t")") != std::string::npos);
+    CHECK(take.out.find(R"("headers":{"a":"1","n":-5})") != std::string::npos);
+    CHECK(take.out.find(R"("payload_b64":"/wA=")") != std::string::npos);
+}
+
+TEST_CASE("cli: an argument with -n is put so many times, empty input puts nothing and waits for nobody") {
+    spool_process spool;
+    CHECK(run_ferry({"put", spool.at, "s", "x", "-n", "3"}).err == "sent 3, confirmed 3\n");
+    CHECK(run_ferry({"take", spool.at, "s", "-n", "3"}).out == "x\nx\nx\n");
+    const finished nothing = run_ferry({"put", "tcp://127.0.0.1:1", "s", "-"});
+    CHECK(nothing.status == 0);
+    CHECK(nothing.err.starts_with("sent 0"));
+}
+
+TEST_CASE("cli: a spool killed with SIGKILL comes back with all that was confirmed") {
+    spool_process spool;
+    std::string input;
+    for (int i = 0; i < 2000; ++i) input += std::to_string(i) + "\n";
+    CHECK(run_ferry({"put", spool.at, "s"}, {.input = input}).status == 0);
+    CHECK(run_ferry({"take", spool.at, "s", "-n", "500"}).status == 0);
+    spool.running->kill(SIGKILL);
+    CHECK(spool.running->wait() == 128 + SIGKILL);
+    spool.start();
+    const finished rest = run_ferry({"take", spool.at, "s", "-n", "1500", "-F", "{payload}\\n"});
+    CHECK(rest.status == 0);
+    CHECK(rest.out == input.substr(input.find("\n500\n") + 1));
+}
+
+TEST_CASE("cli: the spool stops within two seconds of SIGTERM with 0, with a waiting consumer too") {
+    spool_process spool;
+    process take{binary_with({"take", spool.at, "s"})};
+    run_ferry({"put", spool.at, "s", "x"});
+    take.wait_for_lines(1);
+    spool.running->kill(SIGTERM);
+    CHECK(spool.running->wait(std::chrono::seconds{2}) == 0);
+    take.kill(SIGINT);
+    CHECK(take.wait() == 130);
+}
+
+TEST_CASE("cli: what a spool cannot do is said in words and by the exit code") {
+    spool_process spool;
+    CHECK(run_ferry({"put", spool.at, "bad/name", "x"}).status == 2);
+    CHECK(run_ferry({"take", spool.at, "bad name"}).status == 2);
+    CHECK(run_ferry({"put", spool.at, "none", "x", "--no-create"}).status == 3);
+    CHECK(run_ferry({"take", spool.at, "none", "--no-create"}).status == 3);
+    CHECK(run_ferry({"put", "tcp://127.0.0.1:1", "s", "x", "--wait", "100ms"}).status == 4);
+    CHECK(run_ferry({"take", "tcp://127.0.0.1:1", "s", "--wait", "100ms"}).status == 4);
+    const finished header = run_ferry({"put", spool.at, "s", "-H", "priority=3", "x"});
+    CHECK(header.status == 2);
+    CHECK(header.err.find("unsupported") != std::string::npos);
+    for (const char* flag : {"--key", "--delay", "--ttl", "--priority", "--message-id"})
+        CHECK(run_ferry({"put", spool.at, "s", flag, "1", "x"}).status == 2);
+    CHECK(run_ferry({"take", spool.at, "s", "--exec", "true"}).status == 2);
+    run_ferry({"take", spool.at, "s", "--group", "g", "--from", "new", "--idle", "50ms"});
+    const finished differs = run_ferry({"take", spool.at, "s", "--group", "g", "--from", "first", "--idle", "50ms"});
+    CHECK(differs.status == 2);
+    CHECK(differs.err.find("differs") != std::string::npos);
+}
+
+TEST_CASE("cli: a spool refuses a directory in use with the pid, an address in use, and a bind beyond loopback") {
+    spool_process spool;
+    const finished twice = run_ferry({"spool", "--dir", spool.directory / "spool", "--listen", "@:0"});
+    CHECK(twice.status == 9);
+    CHECK(twice.err.find("is held by process") != std::string::npos);
+    temporary_directory other;
+    CHECK(run_ferry({"spool", "--dir", other / "s", "--listen", spool.at}).status == 9);
+    const finished open = run_ferry({"spool", "--dir", other / "t", "--listen", "@any:0"});
+    CHECK(open.status == 2);
+    CHECK(open.err.find("--insecure") != std::string::npos);
+    CHECK(run_ferry({"spool", "--dir", "/nonexistent/a/b"}).status == 3);
+    CHECK(run_ferry({"spool"}).status == 2);
+}
+
+TEST_CASE("cli: take --peek reads without a group and leaves everything where it is") {
+    spool_process spool;
+    run_ferry({"put", spool.at, "s"}, {.input = "1\n2\n3\n"});
+    CHECK(run_ferry({"take", spool.at, "s", "--peek", "-n", "3"}).out == "1\n2\n3\n");
+    CHECK(run_ferry({"take", spool.at, "s", "--peek", "--idle", "100ms"}).out == "1\n2\n3\n");
+    CHECK(run_ferry({"take", spool.at, "s", "-n", "3"}).out == "1\n2\n3\n");
+}
+
+TEST_CASE("cli: what take got and did not print goes back without an attempt used") {
+    spool_process spool;
+    run_ferry({"put", spool.at, "s"}, {.input = "1\n2\n3\n4\n5\n"});
+    CHECK(run_ferry({"take", spool.at, "s", "-n", "2"}).out == "1\n2\n");
+    CHECK(run_ferry({"take", spool.at, "s", "-n", "3", "-F", "{attempt}:{payload}\\n"}).out == "1:3\n1:4\n1:5\n");
+}
