@@ -21,6 +21,7 @@ extern const command forwarder_command;
 extern const command queue_command;
 extern const command streamer_command;
 extern const command spool_command;
+extern const command demo_command;
 extern const command help_command;
 extern const command version_command;
 

@@ -56,7 +56,7 @@ std::string readme_program() {
 }  // namespace
 
 TEST_CASE("install: the library, its headers, the binary, the licence and both descriptions are there") {
-    for (const char* name : {"libferry.a", "ferry.hpp", "producer.hpp", "spool.hpp", "ferry", "LICENSE", "ferry.pc",
+    for (const char* name : {"libferry.a", "ferry.hpp", "earthquakes.jsonl", "producer.hpp", "spool.hpp", "ferry", "LICENSE", "ferry.pc",
                              "ferry-config.cmake", "ferry-config-version.cmake"}) {
         CAPTURE(name);
         CHECK_FALSE(find_file(name).empty());
