@@ -1,0 +1,157 @@
+#include "bench/cases.hpp"
+
+#include <signal.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include "bench/child.hpp"
+
+namespace ferry::bench {
+namespace {
+
+using clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+constexpr const char* any_port = "tcp://127.0.0.1:*";
+
+sample rate_of(const std::string& result) {
+    unsigned long long count = 0;
+    unsigned long long lost = 0;
+    double seconds = 0;
+    if (std::sscanf(result.c_str(), "%llu %lf %llu", &count, &seconds, &lost) != 3 || seconds <= 0)
+        throw std::runtime_error{"not a result: " + result};
+    return {static_cast<double>(count) / seconds, lost};
+}
+
+sample direct(const std::string& who, const std::string& kind, std::size_t size) {
+    child receiver{{"receive", who, kind, any_port}};
+    const std::string where = receiver.line();
+    child sender{{"send", who, kind, where, receiver.line(), std::to_string(size)}};
+    return rate_of(receiver.line());
+}
+
+// The peers are plain on both sides: only the device differs.
+sample through(const std::string& who, const std::string& device, const std::string& kind, std::size_t size) {
+    child middle{{"device", who, device}};
+    const std::string front = middle.line();
+    child receiver{{"receive", "plain", kind, middle.line()}};
+    child sender{{"send", "plain", kind, front, receiver.line(), std::to_string(size)}};
+    return rate_of(receiver.line());
+}
+
+// A spool on a directory of its own, gone with it.
+class fresh_spool {
+  public:
+    explicit fresh_spool(const std::string& parent)
+        : directory_{parent + "/spool"}, process_{{"spool", directory_}} {
+        endpoint_ = process_.line();
+    }
+    ~fresh_spool() {
+        ::kill(process_.pid(), SIGKILL);
+        process_.wait();
+        std::error_code ignored;
+        fs::remove_all(directory_, ignored);
+    }
+    fresh_spool(const fresh_spool&) = delete;
+    fresh_spool& operator=(const fresh_spool&) = delete;
+
+    const std::string& endpoint() const { return endpoint_; }
+
+    void fill(std::size_t size, std::uint64_t count) const {
+        child producer{{"fill", endpoint_, std::to_string(size), std::to_string(count)}};
+        if (rate_of(producer.line()).lost != 0)
+            throw std::runtime_error{"not all of the backlog was confirmed"};
+    }
+
+    double peak_megabytes() const {
+        std::ifstream status{"/proc/" + std::to_string(process_.pid()) + "/status"};
+        double kilobytes = 0;
+        for (std::string line; std::getline(status, line);)
+            if (std::sscanf(line.c_str(), "VmHWM: %lf", &kilobytes) == 1) return kilobytes / 1024;
+        throw std::runtime_error{"no VmHWM"};
+    }
+
+  private:
+    std::string directory_;
+    child process_;
+    std::string endpoint_;
+};
+
+std::uint64_t backlog_of(std::size_t size) {
+    return size > 500 ? 400'000 : 2'000'000;
+}
+
+sample put(const std::string& directory, std::size_t size) {
+    const fresh_spool spool{directory};
+    child producer{{"put", spool.endpoint(), std::to_string(size)}};
+    return rate_of(producer.line());
+}
+
+sample take(const std::string& directory, std::size_t size) {
+    const fresh_spool spool{directory};
+    spool.fill(size, backlog_of(size));
+    child consumer{{"take", spool.endpoint(), std::to_string(backlog_of(size))}};
+    return rate_of(consumer.line());
+}
+
+// The slower of both sides: the rate at which messages go through.
+sample put_and_take(const std::string& directory, std::size_t size) {
+    const fresh_spool spool{directory};
+    child producer{{"put", spool.endpoint(), std::to_string(size)}};
+    child consumer{{"take-on", spool.endpoint()}};
+    const sample in = rate_of(producer.line());
+    const sample out = rate_of(consumer.line());
+    return {std::min(in.value, out.value), in.lost + out.lost};
+}
+
+sample memory(const std::string& directory, std::size_t size) {
+    const fresh_spool spool{directory};
+    spool.fill(size, 1'000'000);
+    child consumer{{"take", spool.endpoint(), "100000"}};
+    const sample taken = rate_of(consumer.line());
+    return {spool.peak_megabytes(), taken.lost};
+}
+
+sample start_time(const std::string& ferry) {
+    const auto from = clock::now();
+    child version{ferry, {"version"}};
+    if (version.line().empty() || version.wait() != 0) throw std::runtime_error{"ferry version failed"};
+    return {std::chrono::duration<double, std::milli>(clock::now() - from).count(), 0};
+}
+
+}  // namespace
+
+std::vector<bench_case> all_cases(const std::string& directory, const std::string& ferry) {
+    std::vector<bench_case> all;
+    const auto add = [&](std::string name, std::string kind, std::size_t size) {
+        all.push_back({std::move(name), size, "msg/s", "plain libzmq",
+                       [=] { return direct("ferry", kind, size); },
+                       [=] { return direct("plain", kind, size); }});
+    };
+    const auto add_device = [&](std::string name, std::string kind, std::size_t size) {
+        all.push_back({name, size, "msg/s", "zmq_proxy", [=] { return through("ferry", name, kind, size); },
+                       [=] { return through("plain", name, kind, size); }});
+    };
+    for (const std::size_t size : {64, 1024}) add("push/pull", "push", size);
+    for (const std::size_t size : {64, 1024}) add("pub/sub, no envelope", "pub", size);
+    for (const std::size_t size : {64, 1024}) add("pub/sub, losses counted", "counted", size);
+    for (const std::size_t size : {64, 1024}) add_device("forwarder", "pub", size);
+    add_device("streamer", "push", 64);
+    for (const std::size_t size : {100, 1024})
+        all.push_back({"put, synced", size, "msg/s", "", [=] { return put(directory, size); }, {}});
+    for (const std::size_t size : {100, 1024})
+        all.push_back({"take and ack", size, "msg/s", "", [=] { return take(directory, size); }, {}});
+    for (const std::size_t size : {100, 1024})
+        all.push_back(
+            {"put and take at once", size, "msg/s", "", [=] { return put_and_take(directory, size); }, {}});
+    all.push_back(
+        {"spool memory, 1 M backlog", 100, "MB", "", [=] { return memory(directory, 100); }, {}, 1});
+    all.push_back({"ferry version", 0, "ms", "", [=] { return start_time(ferry); }, {}, 21});
+    return all;
+}
+
+}  // namespace ferry::bench

@@ -1,0 +1,30 @@
+// The cases of the benchmark. Each is measured a few times in turn with its counterpart: A B A B A B.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace ferry::bench {
+
+/// What one run of one side came to.
+struct sample {
+    double value = 0;
+    std::uint64_t lost = 0;
+};
+
+struct bench_case {
+    std::string name;
+    std::size_t size = 0;  ///< bytes of a body, 0 where there is none
+    std::string unit = "msg/s";
+    std::string against;  ///< what the counterpart is; empty: there is none
+    std::function<sample()> ours;
+    std::function<sample()> theirs;
+    int repeats = 3;
+};
+
+/// `directory` is for the spools; `ferry` is the command line's binary.
+std::vector<bench_case> all_cases(const std::string& directory, const std::string& ferry);
+
+}  // namespace ferry::bench

@@ -1,0 +1,85 @@
+#include "bench/child.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <stdexcept>
+
+namespace ferry::bench {
+namespace {
+
+constexpr int patience_ms = 60'000;
+
+}  // namespace
+
+std::string own_path() {
+    return std::filesystem::read_symlink("/proc/self/exe").string();
+}
+
+child::child(std::vector<std::string> role) {
+    role.insert(role.begin(), "--role");
+    start(own_path(), std::move(role));
+}
+
+child::child(const std::string& program, std::vector<std::string> arguments) {
+    start(program, std::move(arguments));
+}
+
+void child::start(const std::string& program, std::vector<std::string> arguments) {
+    name_ = program;
+    for (const std::string& each : arguments) name_ += ' ' + each;
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error{"pipe"};
+    output_ = ends[0];
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    std::string first = program;
+    std::vector<char*> words{first.data()};
+    for (std::string& each : arguments) words.push_back(each.data());
+    words.push_back(nullptr);
+    const int failure = ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, words.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(ends[1]);
+    if (failure != 0) {
+        ::close(output_);
+        throw std::runtime_error{"cannot start " + name_};
+    }
+}
+
+child::~child() {
+    if (pid_ > 0) {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    ::close(output_);
+}
+
+std::string child::line() {
+    while (true) {
+        if (const auto end = said_.find('\n'); end != std::string::npos) {
+            std::string text = said_.substr(0, end);
+            said_.erase(0, end + 1);
+            return text;
+        }
+        pollfd watched{output_, POLLIN, 0};
+        char bytes[4096];
+        const ssize_t count = ::poll(&watched, 1, patience_ms) > 0 ? ::read(output_, bytes, sizeof bytes) : 0;
+        if (count <= 0) throw std::runtime_error{"no word from " + name_};
+        said_.append(bytes, static_cast<std::size_t>(count));
+    }
+}
+
+int child::wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace ferry::bench

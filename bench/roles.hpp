@@ -1,0 +1,31 @@
+// What the processes of the benchmark do. Every role prints the endpoints it bound, or its result, on stdout.
+//
+//     send WHO KIND ENDPOINT CREDIT SIZE  WHO: ferry, plain; KIND: push, pub, counted; until it is killed
+//     receive WHO KIND ENDPOINT         binds when ENDPOINT ends with *; prints where it gives credit
+//     (flow.hpp)
+//                                       and "COUNT SECONDS LOST"
+//     device WHO KIND                   KIND: streamer, forwarder; plain is zmq_proxy
+//     spool DIRECTORY
+//     fill ENDPOINT SIZE COUNT          puts so many
+//     put ENDPOINT SIZE                 for a fixed time; prints "COUNT SECONDS LOST" of what was confirmed
+//     take ENDPOINT COUNT               prints it of what was acked, the first tenth excluded
+//     take-on ENDPOINT                  the same for a fixed time
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace ferry::bench {
+
+using words = std::vector<std::string>;
+
+void send_role(const words& arguments);
+void receive_role(const words& arguments);
+void device_role(const words& arguments);
+void spool_role(const words& arguments);
+void fill_role(const words& arguments);
+void put_role(const words& arguments);
+void take_role(const words& arguments);
+void take_on_role(const words& arguments);
+
+}  // namespace ferry::bench

@@ -1,0 +1,104 @@
+// A spool on a real disk, its producer and its consumer, each in a process of its own.
+#include <cstdio>
+#include <stdexcept>
+
+#include "bench/meter.hpp"
+#include "bench/roles.hpp"
+#include "ferry/consumer.hpp"
+#include "ferry/producer.hpp"
+#include "ferry/spool.hpp"
+
+namespace ferry::bench {
+namespace {
+
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+
+constexpr const char* stream = "bench";
+constexpr auto spool_warm_up = 300ms;
+constexpr auto spool_window = 1000ms;
+
+void report(std::uint64_t count, clock::duration took, std::uint64_t lost) {
+    std::printf("%llu %.6f %llu\n", static_cast<unsigned long long>(count),
+                std::chrono::duration<double>(took).count(), static_cast<unsigned long long>(lost));
+    std::fflush(stdout);
+}
+
+// What `total` grows by in the window after a warm-up, with `step` done all the time.
+template <typename Step, typename Total>
+void measure(Step step, Total total) {
+    const auto run_until = [&](clock::time_point end) {
+        do {
+            for (int i = 0; i < 64; ++i) step();
+        } while (clock::now() < end);
+    };
+    const auto begin = clock::now();
+    run_until(begin + spool_warm_up);
+    const std::uint64_t before = total();
+    const auto from = clock::now();
+    run_until(from + spool_window);
+    const std::uint64_t after = total();
+    report(after - before, clock::now() - from, 0);
+}
+
+consumer_options taking() {
+    return {.stream = stream, .group = "bench"};
+}
+
+void take_one(consumer& work) {
+    auto d = work.next(20s);
+    if (!d) throw std::runtime_error{"no message to take"};
+    d->ack();
+}
+
+}  // namespace
+
+void spool_role(const words& arguments) {
+    context context;
+    context.stop_on_signals();
+    spool spool{context, {.directory = arguments.at(0), .listen = {ferry::bind("tcp://127.0.0.1:*")}}};
+    std::printf("%s\n", spool.endpoints().at(0).c_str());
+    std::fflush(stdout);
+    spool.wait();
+}
+
+void fill_role(const words& arguments) {
+    context context;
+    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = stream}};
+    numbered_body body{std::stoul(arguments.at(1))};
+    const std::uint64_t count = std::stoull(arguments.at(2));
+    jobs.wait_for_spool();
+    const auto from = clock::now();
+    for (std::uint64_t i = 0; i < count; ++i) jobs.put(body.next());
+    jobs.flush();
+    report(count, clock::now() - from, count - jobs.stats().confirmed);
+}
+
+void put_role(const words& arguments) {
+    context context;
+    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = stream}};
+    numbered_body body{std::stoul(arguments.at(1))};
+    jobs.wait_for_spool();
+    measure([&] { jobs.put(body.next()); }, [&] { return jobs.stats().confirmed; });
+    jobs.flush();
+}
+
+void take_role(const words& arguments) {
+    context context;
+    consumer work{context, ferry::connect(arguments.at(0)), taking()};
+    const std::uint64_t count = std::stoull(arguments.at(1));
+    const std::uint64_t first = count / 10;
+    for (std::uint64_t i = 0; i < first; ++i) take_one(work);
+    const auto from = clock::now();
+    for (std::uint64_t i = first; i < count; ++i) take_one(work);
+    work.flush();
+    report(count - first, clock::now() - from, count - work.stats().acked);
+}
+
+void take_on_role(const words& arguments) {
+    context context;
+    consumer work{context, ferry::connect(arguments.at(0)), taking()};
+    measure([&] { take_one(work); }, [&] { return work.stats().acked; });
+}
+
+}  // namespace ferry::bench
