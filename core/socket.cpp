@@ -106,6 +106,29 @@ std::vector<std::string> attach(zmq::socket_t& socket, const endpoints& where) {
     return bound;
 }
 
+void detach(zmq::context_t& context, zmq::socket_t& socket, const std::vector<std::string>& bound) noexcept
+    try {
+    const std::string name =
+        "inproc://ferry-detach-" + std::to_string(reinterpret_cast<std::uintptr_t>(socket.handle()));
+    zmq::socket_t reader{context, zmq::socket_type::pair};
+    reader.set(zmq::sockopt::linger, 0);
+    const int closed = ZMQ_EVENT_CLOSED | ZMQ_EVENT_CLOSE_FAILED;
+    if (zmq_socket_monitor(socket.handle(), name.c_str(), closed) != 0) return;
+    reader.connect(name);
+    const deadline end{std::chrono::seconds{1}};
+    for (const std::string& each : bound) {
+        const bool unbound = zmq_unbind(socket.handle(), each.c_str()) == 0;
+        if (!unbound || each.starts_with("inproc://")) continue;
+        reader.set(zmq::sockopt::rcvtimeo,
+                   static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(*end.left()).count()));
+        // An event is two frames: what happened, and where.
+        for (zmq::message_t part; reader.recv(part) && part.more();) {}
+    }
+    zmq_socket_monitor(socket.handle(), nullptr, 0);
+} catch (const std::exception&) {
+    // The addresses are free a moment later all the same.
+}
+
 socket::socket(context& context, zmq::socket_type type, const endpoints& where, const socket_options& options,
                const std::function<void(zmq::socket_t&)>& before, std::function<bool(zmq::socket_t&)> absorb)
     : context_{context},

@@ -155,6 +155,8 @@ spool::parts::parts(ferry::context& owner, spool_options given)
 spool::parts::~parts() {
     stop_wanted.set();
     if (thread.joinable()) thread.join();
+    // Whoever made us may open the next spool at once, at the same address.
+    detach(context.internals().zmq, router, bound);
 }
 
 void spool::parts::say_what_was_found() const {

@@ -1,0 +1,141 @@
+// ferry group: lists, shows, creates and removes the groups of a stream.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "cli/commands.hpp"
+#include "cli/consent.hpp"
+#include "cli/remote_spool.hpp"
+#include "cli/stream_columns.hpp"
+#include "cli/table.hpp"
+#include "cli/units.hpp"
+#include "core/clock.hpp"
+
+namespace ferry::cli {
+namespace {
+
+constexpr std::array<std::string_view, 4> verbs = {"ls", "info", "create", "rm"};
+
+struct group_options {
+    shared_flags flags;
+    bool json = false;
+    consent removal;
+    header_map settings;  // of a new group
+};
+
+std::string read_start(const std::string& text) {
+    const start_point start = parse_start("--from", text, read_clocks().wall_ns);
+    if (start.at == start_point::kind::time)
+        throw usage_error{"--from: a group starts at first, new or an offset, not at a time"};
+    return text;
+}
+
+std::int64_t read_lease_ms(const std::string& text) {
+    const auto lease = std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease", text));
+    if (lease.count() == 0) throw usage_error{"--lease: at least 1ms"};
+    return lease.count();
+}
+
+std::int64_t read_attempts(const std::string& text) {
+    constexpr std::uint64_t attempts_max = 1'000'000'000;
+    const std::uint64_t attempts = parse_count("--max-attempts", text);
+    if (attempts > attempts_max) throw usage_error{fmt::format("--max-attempts: at most {}", attempts_max)};
+    return static_cast<std::int64_t>(attempts);
+}
+
+void declare_settings(command_line& line, header_map& settings) {
+    line.value("--from", "START", "create: first (default), new or an offset",
+               [&](const std::string& text) { settings.insert_or_assign("from", read_start(text)); });
+    line.value(
+        "--lease", "DUR", "create: how long a consumer has for a message unless it renews (30s)",
+        [&](const std::string& text) { settings.insert_or_assign("group_lease_ms", read_lease_ms(text)); });
+    line.value(
+        "--max-attempts", "N", "create: after so many a message is a dead letter (16)",
+        [&](const std::string& text) { settings.insert_or_assign("max_attempts", read_attempts(text)); });
+}
+
+// Without a verb, for the help, all of them.
+void declare(command_line& line, std::string_view verb, group_options& options) {
+    if (verb.empty() || verb == "create") declare_settings(line, options.settings);
+    if (verb.empty() || verb == "rm") declare(line, options.removal);
+    line.flag("--json", "one JSON object a line", options.json);
+    declare_spool(line, options.flags);
+}
+
+void print(output& out, const group_options& options, const std::vector<header_map>& rows) {
+    if (options.json)
+        for (const header_map& row : rows) out.line(as_json(row, group_list_columns));
+    else
+        out.line(as_table(rows, group_columns));
+}
+
+exit_code remove(remote_spool& spool, output& out, const group_options& options, const header_map& named) {
+    const std::vector<header_map> rows = spool.call("group.info", named);
+    const header_map& row = rows.at(0);
+    const std::string what = fmt::format(
+        "group '{}' of stream '{}': {} ready, {} leased, {} delayed, {} dead",
+        std::get<std::string>(named.at("group")), std::get<std::string>(named.at("stream")),
+        number_in(row, "ready"), number_in(row, "leased"), number_in(row, "delayed"), number_in(row, "dead"));
+    if (options.removal.dry_run) {
+        if (options.json)
+            print(out, options, rows);
+        else
+            out.line("would remove " + what);
+        return exit_code::done;
+    }
+    if (!options.removal.given(spool.owner(), "remove " + what)) {
+        options.flags.speaker().say("nothing was removed");
+        return exit_code::failed;
+    }
+    const std::vector<header_map> gone = spool.call("group.remove", named);
+    if (options.json) print(out, options, gone);
+    options.flags.speaker().say("removed " + what);
+    return exit_code::done;
+}
+
+exit_code create(remote_spool& spool, output& out, const group_options& options, const header_map& named) {
+    header_map arguments = options.settings;
+    arguments.insert(named.begin(), named.end());
+    spool.call("group.create", arguments);
+    options.flags.speaker().say(fmt::format("created group '{}' of stream '{}'",
+                                            std::get<std::string>(named.at("group")),
+                                            std::get<std::string>(named.at("stream"))));
+    if (options.json) print(out, options, spool.call("group.info", named));
+    return exit_code::done;
+}
+
+int run_group(command_line& line) {
+    group_options options;
+    const std::string verb = line.verb(verbs);
+    declare(line, verb, options);
+    std::vector<std::string> words = line.parse();
+    check(options.flags);
+    const endpoints where = take_spool(words, options.flags);
+    header_map named{{"stream", take_name(words, "stream")}};
+    if (verb != "ls") named.emplace("group", take_name(words, "group"));
+    refuse_more(words);
+    if (verb == "rm") options.removal.check();
+    return with_spool(options.flags, where, [&](remote_spool& spool, output& out) {
+        if (verb == "create") return create(spool, out, options, named);
+        if (verb == "rm") return remove(spool, out, options, named);
+        print(out, options, spool.call(verb == "ls" ? "group.list" : "group.info", named));
+        return exit_code::done;
+    });
+}
+
+constexpr std::array<std::string_view, 4> examples = {
+    "ferry group ls :7000 orders", "ferry group info :7000 orders billing --json",
+    "ferry group create :7000 orders audit --from first --lease 5m --max-attempts 3",
+    "ferry group rm :7000 orders audit --yes"};
+
+}  // namespace
+
+const command group_command{"group",
+                            "",
+                            "group ls|info|create|rm EP STREAM [GROUP]",
+                            "Lists, shows, creates and removes the groups of a stream.",
+                            examples,
+                            {},
+                            run_group};
+
+}  // namespace ferry::cli

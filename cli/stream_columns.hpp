@@ -1,0 +1,26 @@
+// What is shown of a stream and of a group, in this order, by the names the spool gives it (docs/wire.md).
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace ferry::cli {
+
+/// Of a stream whose groups are shown as well.
+inline constexpr std::array<std::string_view, 8> stream_columns = {"name",  "first", "next",   "messages",
+                                                                   "bytes", "dead",  "retain", "sync"};
+
+/// Of a stream alone: `groups` is how many it has.
+inline constexpr std::array<std::string_view, 9> stream_list_columns = {
+    "name", "first", "next", "messages", "bytes", "groups", "dead", "retain", "sync"};
+
+inline constexpr std::array<std::string_view, 10> group_columns = {
+    "name",        "ready",     "leased", "delayed",  "dead",
+    "acked_floor", "consumers", "from",   "lease_ms", "max_attempts"};
+
+/// Of a group that stands without its stream.
+inline constexpr std::array<std::string_view, 11> group_list_columns = {
+    "stream",      "name",      "ready", "leased",   "delayed",     "dead",
+    "acked_floor", "consumers", "from",  "lease_ms", "max_attempts"};
+
+}  // namespace ferry::cli

@@ -1,0 +1,80 @@
+#include "cli/table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ferry::cli {
+namespace {
+
+const header_value* value_in(const header_map& row, std::string_view name) {
+    const auto found = row.find(name);
+    return found == row.end() ? nullptr : &found->second;
+}
+
+std::string cell(const header_map& row, std::string_view name) {
+    const header_value* value = value_in(row, name);
+    if (value == nullptr) return {};
+    if (const auto* number = std::get_if<std::int64_t>(value)) return std::to_string(*number);
+    const auto* text = std::get_if<std::string>(value);
+    return text != nullptr ? *text : std::string{};
+}
+
+bool holds_numbers(const std::vector<header_map>& rows, std::string_view name) {
+    return std::any_of(rows.begin(), rows.end(), [name](const header_map& row) {
+        const header_value* value = value_in(row, name);
+        return value != nullptr && std::holds_alternative<std::int64_t>(*value);
+    });
+}
+
+}  // namespace
+
+std::string as_table(const std::vector<header_map>& rows, columns shown) {
+    std::vector<std::string> lines(rows.size() + 1);
+    for (const std::string_view name : shown) {
+        std::size_t width = name.size();
+        for (const header_map& row : rows) width = std::max(width, cell(row, name).size());
+        const bool right = holds_numbers(rows, name);
+        const auto add = [&](std::string& line, std::string_view text) {
+            if (name != shown.front()) line += "  ";
+            line += right ? fmt::format("{:>{}}", text, width) : fmt::format("{:<{}}", text, width);
+        };
+        add(lines[0], name);
+        for (std::size_t i = 0; i < rows.size(); ++i) add(lines[i + 1], cell(rows[i], name));
+    }
+    std::string text;
+    for (std::string& line : lines) {
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += (text.empty() ? "" : "\n") + line;
+    }
+    return text;
+}
+
+void append_members(json_object& into, const header_map& row, columns shown) {
+    for (const std::string_view name : shown) {
+        const header_value* value = value_in(row, name);
+        if (value == nullptr) continue;
+        if (const auto* number = std::get_if<std::int64_t>(value))
+            into.number(name, static_cast<std::uint64_t>(*number));
+        else if (const auto* text = std::get_if<std::string>(value))
+            into.text(name, *text);
+    }
+}
+
+std::string as_json(const header_map& row, columns shown) {
+    std::string line;
+    {
+        json_object object{line};
+        object.number("v", 1);
+        append_members(object, row, shown);
+    }
+    return line;
+}
+
+std::uint64_t number_in(const header_map& row, std::string_view name) {
+    const header_value* value = value_in(row, name);
+    const auto* number = value == nullptr ? nullptr : std::get_if<std::int64_t>(value);
+    return number == nullptr ? 0 : static_cast<std::uint64_t>(*number);
+}
+
+}  // namespace ferry::cli
