@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "core/context_parts.hpp"
 #include "ferry/error.hpp"
 #include "tests/support/hostile.hpp"
 
@@ -156,4 +157,16 @@ TEST_CASE("socket: bytes that are no ZeroMQ do not pass for a peer") {
     ferry::socket pull{context, zmq::socket_type::pull, ferry::connect(push.bound().at(0)), {}};
     REQUIRE(push.send(frames, 5s) == outcome::done);
     CHECK(pull.receive(frames, 5s) == outcome::done);
+}
+
+TEST_CASE("socket: an address given up can be bound again at once") {
+    zmq::context_t zmq;
+    std::string address = "tcp://127.0.0.1:*";
+    for (int i = 0; i < 200; ++i) {
+        zmq::socket_t next{zmq, zmq::socket_type::pull};
+        std::vector<std::string> bound;
+        REQUIRE_NOTHROW(bound = attach(next, endpoints{ferry::bind(address)}));
+        address = bound.at(0);
+        detach(zmq, next, bound);
+    }
 }
