@@ -12,10 +12,10 @@ namespace ferry::cli {
 namespace {
 
 constexpr std::array all_commands = {
-    &pub_command,       &sub_command,   &push_command,     &pull_command, &req_command,     &rep_command,
-    &put_command,       &take_command,  &forwarder_command, &queue_command, &streamer_command, &spool_command,
-    &stream_command,    &group_command, &verify_command,   &dump_command, &demo_command,    &help_command,
-    &version_command,
+    &pub_command,      &sub_command,   &push_command,   &pull_command,      &req_command,
+    &rep_command,      &put_command,   &take_command,   &forwarder_command, &queue_command,
+    &streamer_command, &spool_command, &stream_command, &group_command,     &verify_command,
+    &dump_command,     &demo_command,  &help_command,   &version_command,
 };
 
 // A row stands in the overview as soon as one of its commands is built.

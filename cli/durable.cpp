@@ -17,8 +17,8 @@ grade parse_grade(std::string_view flag, std::string_view text) {
 
 void check_name(std::string_view what, const std::string& name) {
     if (protocol::good_name(name)) return;
-    throw usage_error{fmt::format("bad {} name '{}': letters, digits, '.', '_' and '-', 1 to {} of them", what, name,
-                                  protocol::name_bytes_max)};
+    throw usage_error{fmt::format("bad {} name '{}': letters, digits, '.', '_' and '-', 1 to {} of them",
+                                  what, name, protocol::name_bytes_max)};
 }
 
 exit_code code_of_refusal(std::string_view code) {
@@ -29,7 +29,8 @@ exit_code code_of_refusal(std::string_view code) {
 std::string parse_from(std::string_view flag, const std::string& text) {
     const start_point at = parse_start(flag, text, 0);
     if (at.at == start_point::kind::time)
-        throw usage_error{fmt::format("{}: this spool starts at first, new or an offset, not at a time", flag)};
+        throw usage_error{
+            fmt::format("{}: this spool starts at first, new or an offset, not at a time", flag)};
     return text;
 }
 

@@ -81,9 +81,11 @@ class confirms {
             const bool ended = ended_;
             lock.unlock();
             // While more may come the end is not known yet: look again when it may be.
-            const auto limit = !ended ? std::optional<duration>{200ms}
-                               : deadline ? std::optional<duration>{std::max<duration>(*deadline - ending::clock::now(), 0ns)}
-                                          : std::nullopt;
+            const auto limit =
+                !ended ? std::optional<duration>{200ms}
+                : deadline
+                    ? std::optional<duration>{std::max<duration>(*deadline - ending::clock::now(), 0ns)}
+                    : std::nullopt;
             what = next.wait(limit);
             if (!what && ended) break;
         }
@@ -107,7 +109,8 @@ class confirms {
         if (lines_ == confirm_lines::none || counts_.reader_gone) return;
         if (lines_ == confirm_lines::json)
             out_.line(fmt::format("{{\"offset\":{},\"duplicate\":{}}}", what.offset, what.duplicate));
-        else out_.line(fmt::format("{}{}", what.offset, what.duplicate ? " duplicate" : ""));
+        else
+            out_.line(fmt::format("{}{}", what.offset, what.duplicate ? " duplicate" : ""));
     } catch (const output_closed&) {
         counts_.reader_gone = true;
     }
@@ -129,8 +132,8 @@ class confirms {
     std::thread thread_;
 };
 
-int sum_up(const talk& talk, const confirms::counts& counts, std::uint64_t sent, const std::string& stream, bool late,
-           std::string_view command) {
+int sum_up(const talk& talk, const confirms::counts& counts, std::uint64_t sent, const std::string& stream,
+           bool late, std::string_view command) {
     std::string text = fmt::format("sent {}, confirmed {}", sent, counts.stored);
     if (counts.duplicates > 0) text += fmt::format(", duplicates {}", counts.duplicates);
     std::uint64_t refused = 0;
@@ -140,7 +143,8 @@ int sum_up(const talk& talk, const confirms::counts& counts, std::uint64_t sent,
     }
     if (counts.unanswered > 0) text += fmt::format(", not confirmed {}", counts.unanswered);
     if (refused > 0)
-        talk.complain(command, fmt::format("stream '{}': {}: {}", stream, counts.refused.begin()->first, counts.reason));
+        talk.complain(command, fmt::format("stream '{}': {}: {}", stream, counts.refused.begin()->first,
+                                           counts.reason));
     talk.say(text);
     if (refused == 0 && counts.unanswered == 0) return to_int(exit_code::done);
     if (counts.stored > 0) return to_int(exit_code::partly_done);
@@ -223,7 +227,8 @@ int run_put(command_line& line) {
     declare_put(line, flags);
     std::vector<std::string> words = line.parse();
     check(flags.shared);
-    if (flags.json && flags.lines == confirm_lines::none) throw usage_error{"--json says how --confirm prints; --confirm is missing"};
+    if (flags.json && flags.lines == confirm_lines::none)
+        throw usage_error{"--json says how --confirm prints; --confirm is missing"};
     if (flags.json) flags.lines = confirm_lines::json;
     const endpoints where = take_endpoint(words, flags.shared);
     if (words.empty()) throw usage_error{"STREAM is missing"};
@@ -236,7 +241,8 @@ int run_put(command_line& line) {
     context context;
     context.stop_on_signals();
     const talk talk = flags.shared.speaker();
-    input in{context, flags.shared.in, in_format::line, words.size() < 2 ? std::nullopt : std::optional{words[1]}};
+    input in{context, flags.shared.in, in_format::line,
+             words.size() < 2 ? std::nullopt : std::optional{words[1]}};
     auto to = open_quietly(talk, where, [&] { return producer{context, where, flags.producer}; });
     confirms by{context, flags.lines};
     putting run{context, in, flags, to, by};
@@ -246,14 +252,17 @@ int run_put(command_line& line) {
     const std::string hint = nobody_yet(where, "spool");
     const auto wait = flags.shared.wait_or(2s);
     const auto left = run.deadline() ? std::max<duration>(*run.deadline() - ending::clock::now(), 0ns) : wait;
-    const outcome met = wait_with_hint(talk, hint, std::min<duration>(wait, left), [&](duration time) { return to.wait_for_spool(time); });
+    const outcome met = wait_with_hint(talk, hint, std::min<duration>(wait, left),
+                                       [&](duration time) { return to.wait_for_spool(time); });
     if (met == outcome::timed_out)
         throw failure{left < wait ? exit_code::timed_out : exit_code::no_peer,
                       fmt::format("no spool answers at {}; nothing was stored", where.describe())};
     std::string broken;
     try {
         if (met == outcome::done) run.put_all(std::move(first));
-        to.flush(run.deadline() ? std::optional<duration>{std::max<duration>(*run.deadline() - ending::clock::now(), 0ns)} : forever);
+        to.flush(run.deadline() ? std::optional<duration>{std::max<duration>(
+                                      *run.deadline() - ending::clock::now(), 0ns)}
+                                : forever);
     } catch (const usage_error& problem) {
         broken = problem.what();
     } catch (const failure& problem) {
@@ -264,7 +273,8 @@ int run_put(command_line& line) {
     const auto until = context.stopped() ? std::optional{ending::clock::now()} : run.deadline();
     const confirms::counts counts = by.end(until);
     if (!broken.empty()) talk.complain(line.what().name, broken);
-    const int code = sum_up(talk, counts, run.sent, words[0], run.late || run.deadline().has_value(), line.what().name);
+    const int code =
+        sum_up(talk, counts, run.sent, words[0], run.late || run.deadline().has_value(), line.what().name);
     if (context.signal() != 0) return interrupted_by(context.signal());
     if (!broken.empty() && code == 0) return to_int(exit_code::partly_done);
     return code;
@@ -274,12 +284,18 @@ constexpr std::array<std::string_view, 3> examples = {"ferry put :7000 jobs 'res
                                                       "ferry put :7000 jobs --confirm < jobs.txt",
                                                       "ferry put :7000 jobs --in json < jobs.jsonl"};
 constexpr std::array<std::string_view, 1> runnable = {
-    "ferry spool --dir jobs --listen @./jobs.sock & s=$!; ferry put ./jobs.sock jobs 'resize 1.png' --confirm --wait "
+    "ferry spool --dir jobs --listen @./jobs.sock & s=$!; ferry put ./jobs.sock jobs 'resize 1.png' "
+    "--confirm --wait "
     "10s; c=$?; kill $s; wait $s; [ $c = 0 ]"};
 
 }  // namespace
 
-const command put_command{"put",    "",       "put EP STREAM [MESSAGE]", "Stores messages in a spool; each is on disk before it is confirmed.",
-                          examples, runnable, run_put};
+const command put_command{"put",
+                          "",
+                          "put EP STREAM [MESSAGE]",
+                          "Stores messages in a spool; each is on disk before it is confirmed.",
+                          examples,
+                          runnable,
+                          run_put};
 
 }  // namespace ferry::cli

@@ -27,10 +27,11 @@ endpoint listen_at(const std::string& word) {
 void check_reach(const spool_options& options) {
     for (const endpoint& each : options.listen)
         if (each.beyond_loopback() && !options.insecure)
-            throw failure{exit_code::usage,
-                          fmt::format("refusing to bind {} beyond loopback: other machines could read and write "
-                                      "every stream; --insecure allows it",
-                                      each.address)};
+            throw failure{
+                exit_code::usage,
+                fmt::format("refusing to bind {} beyond loopback: other machines could read and write "
+                            "every stream; --insecure allows it",
+                            each.address)};
 }
 
 int run_spool(command_line& line) {
@@ -70,12 +71,18 @@ constexpr std::array<std::string_view, 3> examples = {
     "ferry spool --dir outbox", "ferry spool --dir /var/lib/jobs --listen @:7000 --listen @/run/jobs.sock",
     "ferry spool --dir feed --sync written"};
 constexpr std::array<std::string_view, 1> runnable = {
-    "ferry spool --dir jobs --listen @./jobs.sock & s=$!; seq 3 | ferry put ./jobs.sock numbers --wait 10s && "
+    "ferry spool --dir jobs --listen @./jobs.sock & s=$!; seq 3 | ferry put ./jobs.sock numbers --wait 10s "
+    "&& "
     "ferry take ./jobs.sock numbers -n 3 -t 10s; kill $s; wait $s"};
 
 }  // namespace
 
-const command spool_command{"spool",  "",       "spool --dir DIR [--listen EP]", "Keeps streams of messages on disk, synced before they are confirmed.",
-                            examples, runnable, run_spool};
+const command spool_command{"spool",
+                            "",
+                            "spool --dir DIR [--listen EP]",
+                            "Keeps streams of messages on disk, synced before they are confirmed.",
+                            examples,
+                            runnable,
+                            run_spool};
 
 }  // namespace ferry::cli

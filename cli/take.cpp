@@ -28,26 +28,34 @@ struct take_flags {
 };
 
 void declare_take(command_line& line, take_flags& flags) {
-    declare(line, flags.shared, {shared::endpoints, shared::output, shared::ending, shared::waiting, shared::sockets});
+    declare(line, flags.shared,
+            {shared::endpoints, shared::output, shared::ending, shared::waiting, shared::sockets});
     line.value("--group", "G", "the group to take for; 'default' if not given", [&](const std::string& word) {
         check_name("group", word);
         flags.consumer.group = word;
     });
     line.value("--from", "first|new|OFFSET", "where a group that is made starts",
                [&](const std::string& word) { flags.consumer.from = parse_from("--from", word); });
-    line.flag("--no-create", "fail when the stream or the group is not there", [&] { flags.consumer.create = false; });
+    line.flag("--no-create", "fail when the stream or the group is not there",
+              [&] { flags.consumer.create = false; });
     line.value("--credit", "N", "messages held and not acked, at most (1000)",
                [&](const std::string& word) { flags.consumer.credit = parse_count("--credit", word); });
-    line.value("--lease", "DUR", "how long a message is ours without a sign of life", [&](const std::string& word) {
-        flags.consumer.lease = std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease", word));
-    });
+    line.value("--lease", "DUR", "how long a message is ours without a sign of life",
+               [&](const std::string& word) {
+                   flags.consumer.lease =
+                       std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease", word));
+               });
     line.flag("--peek", "read without a group: nothing is leased or acked", flags.peek);
 }
 
 class taking {
   public:
     taking(ferry::context& context, const take_flags& flags, consumer& from)
-        : context_{context}, flags_{flags}, from_{from}, out_{context, flags.shared.out, true}, end_{flags.shared.end} {}
+        : context_{context},
+          flags_{flags},
+          from_{from},
+          out_{context, flags.shared.out, true},
+          end_{flags.shared.end} {}
 
     exit_code go() {
         end_.heard();
@@ -95,8 +103,13 @@ class taking {
     }
 
     delivered_as place_of(const delivery& of) const {
-        const std::string_view group = flags_.consumer.group ? std::string_view{*flags_.consumer.group} : std::string_view{};
-        return {.stream = flags_.consumer.stream, .group = group, .offset = of.offset(), .attempt = of.attempt(), .time_ns = of.stored_wall_ns()};
+        const std::string_view group =
+            flags_.consumer.group ? std::string_view{*flags_.consumer.group} : std::string_view{};
+        return {.stream = flags_.consumer.stream,
+                .group = group,
+                .offset = of.offset(),
+                .attempt = of.attempt(),
+                .time_ns = of.stored_wall_ns()};
     }
 
     void settle() {
@@ -109,7 +122,9 @@ class taking {
     void finish() {
         const auto deadline = end_.run_deadline();
         if (!context_.stopped())
-            from_.flush(deadline ? std::optional<duration>{std::max<duration>(*deadline - ending::clock::now(), 2s)} : forever);
+            from_.flush(
+                deadline ? std::optional<duration>{std::max<duration>(*deadline - ending::clock::now(), 2s)}
+                         : forever);
         from_.leave(2s);
     }
 
@@ -136,22 +151,26 @@ int run_take(command_line& line) {
     flags.consumer.socket = flags.shared.socket;
     flags.consumer.linger = 0ms;
     if (flags.peek) flags.consumer.group.reset();
-    if (flags.shared.end.count) flags.consumer.credit = std::min(flags.consumer.credit, *flags.shared.end.count);
+    if (flags.shared.end.count)
+        flags.consumer.credit = std::min(flags.consumer.credit, *flags.shared.end.count);
 
     context context;
     context.stop_on_signals();
     const talk talk = flags.shared.speaker();
     flags.consumer.on_stale = [&talk](std::uint64_t first, std::uint64_t last) {
-        const std::string which = first == last ? fmt::format("{}", first) : fmt::format("{}..{}", first, last);
+        const std::string which =
+            first == last ? fmt::format("{}", first) : fmt::format("{}..{}", first, last);
         talk.say(fmt::format("ack refused: the lease on offset {} was over; it comes again", which));
     };
     auto from = open_quietly(talk, where, [&] { return consumer{context, where, flags.consumer}; });
     const auto run_limit = flags.shared.end.timeout;
     const auto wait = flags.shared.wait_or(2s);
     const duration limit = run_limit ? std::min<duration>(wait, *run_limit) : wait;
-    const outcome met = wait_with_hint(talk, nobody_yet(where, "spool"), limit, [&](duration time) { return from.wait_for_spool(time); });
+    const outcome met = wait_with_hint(talk, nobody_yet(where, "spool"), limit,
+                                       [&](duration time) { return from.wait_for_spool(time); });
     if (met == outcome::timed_out)
-        throw failure{limit < wait ? exit_code::timed_out : exit_code::no_peer, fmt::format("no spool answers at {}", where.describe())};
+        throw failure{limit < wait ? exit_code::timed_out : exit_code::no_peer,
+                      fmt::format("no spool answers at {}", where.describe())};
     taking run{context, flags, from};
     const exit_code code = run.go();
     talk.say(fmt::format("received {}", run.printed()));
@@ -163,12 +182,16 @@ constexpr std::array<std::string_view, 3> examples = {"ferry take :7000 jobs",
                                                       "ferry take :7000 jobs --group thumbs -n 100 --json",
                                                       "ferry take :7000 jobs --peek --idle 1s"};
 constexpr std::array<std::string_view, 1> runnable = {
-    "ferry spool --dir jobs --listen @./jobs.sock & s=$!; seq 3 | ferry put ./jobs.sock n --wait 10s && ferry take "
+    "ferry spool --dir jobs --listen @./jobs.sock & s=$!; seq 3 | ferry put ./jobs.sock n --wait 10s && "
+    "ferry take "
     "./jobs.sock n --idle 300ms; c=$?; kill $s; wait $s; [ $c = 0 ]"};
 
 }  // namespace
 
-const command take_command{"take",   "",       "take EP STREAM", "Takes messages from a spool, prints them and acks each once it is printed.",
-                           examples, runnable, run_take};
+const command take_command{
+    "take",           "",
+    "take EP STREAM", "Takes messages from a spool, prints them and acks each once it is printed.",
+    examples,         runnable,
+    run_take};
 
 }  // namespace ferry::cli

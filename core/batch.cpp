@@ -25,8 +25,10 @@ void append_item(std::string& batch, const message& message) {
     out.array(fields).bytes(message.body());
     if (fields > 1) message.has_topic() ? out.bytes(message.topic()) : out.nil();
     if (fields > 2) {
-        if (message.headers().empty()) out.nil();
-        else write_headers(out, message.headers());
+        if (message.headers().empty())
+            out.nil();
+        else
+            write_headers(out, message.headers());
     }
     if (fields > 3) {
         out.array(static_cast<std::uint32_t>(message.frames().size()));

@@ -30,7 +30,8 @@ std::optional<delivered_item> consumer_session::next() {
     const delivered_run& within = from.runs[from.run_at];
     batch_cursor cursor{from.batch.view.substr(from.at)};
     const auto item = cursor.next();  // walked when it arrived: it is there
-    delivered_item result{from.lease, within.offset + from.taken, within.attempt, within.wall_ns, *item, from.batch};
+    delivered_item result{from.lease, within.offset + from.taken, within.attempt, within.wall_ns, *item,
+                          from.batch};
     from.at += item->all.size();
     read_from_ = result.offset + 1;
     read_any_ = true;
@@ -73,7 +74,8 @@ void consumer_session::nack(std::uint64_t lease, std::uint64_t offset, std::opti
 }
 
 void consumer_session::release(std::uint64_t lease, std::uint64_t offset) {
-    if (settle(lease, offset) && joined_) out_.push_back({encode(protocol::release{channel_, lease, {{offset, 1}}}), std::nullopt});
+    if (settle(lease, offset) && joined_)
+        out_.push_back({encode(protocol::release{channel_, lease, {{offset, 1}}}), std::nullopt});
 }
 
 void consumer_session::join() {
@@ -84,10 +86,12 @@ void consumer_session::join() {
     if (options_.from) options.emplace("from", *options_.from);
     if (!options_.group && read_any_) options.insert_or_assign("from", std::to_string(read_from_));
     if (options_.lease_ms) options.emplace("lease_ms", static_cast<std::int64_t>(*options_.lease_ms));
-    if (options_.max_attempts) options.emplace("max_attempts", static_cast<std::int64_t>(*options_.max_attempts));
+    if (options_.max_attempts)
+        options.emplace("max_attempts", static_cast<std::int64_t>(*options_.max_attempts));
     std::vector<std::uint64_t> still_held;
     for (const auto& [id, each] : leases_) still_held.push_back(id);
-    out_.push_back({encode(protocol::join{channel_, options_.stream, options_.group, options, still_held}), std::nullopt});
+    out_.push_back({encode(protocol::join{channel_, options_.stream, options_.group, options, still_held}),
+                    std::nullopt});
 }
 
 // A restarted spool has forgotten the leases: what nobody saw is dropped, acks are sent again and judged.
@@ -172,7 +176,8 @@ void consumer_session::done(std::string_view head) {
     answered(message.already, settled_.done);
     answered(message.stale, settled_.stale);
     answered(message.gone, settled_.stale);
-    if (lease.open.empty() && lease.to_ack.empty() && lease.unanswered.empty() && lease.nacked.empty()) leases_.erase(found);
+    if (lease.open.empty() && lease.to_ack.empty() && lease.unanswered.empty() && lease.nacked.empty())
+        leases_.erase(found);
 }
 
 void consumer_session::failed(std::string_view head) {
@@ -186,14 +191,18 @@ void consumer_session::failed(std::string_view head) {
 
 void consumer_session::frame(std::string_view head, std::optional<shared_bytes> body, instant now) {
     switch (link_.frame(head, now)) {
-        case spool_link::change::none: return;
-        case spool_link::change::lost: rejoin_lost(false); return;
+        case spool_link::change::none:
+            return;
+        case spool_link::change::lost:
+            rejoin_lost(false);
+            return;
         case spool_link::change::up:
             rejoin_lost(incarnation_ != link_.incarnation());
             incarnation_ = link_.incarnation();
             if (failed_code_.empty()) join();
             return;
-        case spool_link::change::not_mine: break;
+        case spool_link::change::not_mine:
+            break;
     }
     switch (*kind_of(head)) {
         case kind::joined: {
@@ -216,10 +225,17 @@ void consumer_session::frame(std::string_view head, std::optional<shared_bytes> 
             parts_seen_ = message.index + 1;
             return;
         }
-        case kind::deliver: deliver(head, body.value_or(shared_bytes{}), now); return;
-        case kind::done: done(head); break;
-        case kind::error: failed(head); break;
-        default: return;
+        case kind::deliver:
+            deliver(head, body.value_or(shared_bytes{}), now);
+            return;
+        case kind::done:
+            done(head);
+            break;
+        case kind::error:
+            failed(head);
+            break;
+        default:
+            return;
     }
     tick(now);
 }
@@ -231,10 +247,11 @@ void consumer_session::give_credit() {
     const std::uint64_t messages = allowed > held_at_join_ ? allowed - held_at_join_ : 0;
     const std::uint64_t bytes = bytes_read_ + options_.credit_bytes;
     const bool first = credit_messages_sent_ == 0;
-    const bool worth = messages >= credit_messages_sent_ + std::max<std::uint64_t>(1, options_.credit_messages / 4) ||
-                       bytes >= credit_bytes_sent_ + options_.credit_bytes / 4 ||
-                       frames_read_ >= credit_frames_sent_ + frames_ahead_max / 4 ||
-                       (messages > credit_messages_sent_ && held_ == 0 && parcels_.empty());
+    const bool worth =
+        messages >= credit_messages_sent_ + std::max<std::uint64_t>(1, options_.credit_messages / 4) ||
+        bytes >= credit_bytes_sent_ + options_.credit_bytes / 4 ||
+        frames_read_ >= credit_frames_sent_ + frames_ahead_max / 4 ||
+        (messages > credit_messages_sent_ && held_ == 0 && parcels_.empty());
     if (!first && !worth) return;
     credit_messages_sent_ = messages;
     credit_bytes_sent_ = bytes;

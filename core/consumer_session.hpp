@@ -1,9 +1,10 @@
-// A consumer's side of the spool protocol, as a state machine: frames in, deliveries out; acks in, frames out.
+// A consumer's side of the spool protocol, as a state machine: frames in, deliveries out; acks in, frames
+// out.
 //
-// Deliveries come in parcels under leases, as far as the credit goes, and are handed out one by one. Leases of
-// what is held are renewed while the session is ticked. When the spool restarted, what was not handed out yet
-// is dropped (it will come again), and acks of what was handed out are still sent under their old lease: the
-// spool answers them with the truth.
+// Deliveries come in parcels under leases, as far as the credit goes, and are handed out one by one. Leases
+// of what is held are renewed while the session is ticked. When the spool restarted, what was not handed out
+// yet is dropped (it will come again), and acks of what was handed out are still sent under their old lease:
+// the spool answers them with the truth.
 //
 // Nothing here blocks, reads a clock or owns a socket. Threads: one caller at a time.
 #pragma once
@@ -62,7 +63,8 @@ class consumer_session {
     bool has_next() const noexcept { return !parcels_.empty(); }
 
     void ack(std::uint64_t lease, std::uint64_t offset);
-    void nack(std::uint64_t lease, std::uint64_t offset, std::optional<std::uint64_t> delay_ms, const std::string& reason);
+    void nack(std::uint64_t lease, std::uint64_t offset, std::optional<std::uint64_t> delay_ms,
+              const std::string& reason);
 
     /// Gives a message back that was handed out but shown to nobody: no attempt is used.
     void release(std::uint64_t lease, std::uint64_t offset);
@@ -93,10 +95,10 @@ class consumer_session {
     struct parcel {
         std::uint64_t lease = 0;
         std::vector<protocol::delivered_run> runs;
-        std::size_t run_at = 0;        // which run is next,
-        std::uint64_t taken = 0;       // and how many of it were handed out
+        std::size_t run_at = 0;   // which run is next,
+        std::uint64_t taken = 0;  // and how many of it were handed out
         shared_bytes batch;
-        std::size_t at = 0;            // bytes handed out
+        std::size_t at = 0;  // bytes handed out
     };
     struct held_lease {
         run_set open;        // not settled by us yet
@@ -121,7 +123,7 @@ class consumer_session {
     std::vector<outgoing_message> out_;
     std::deque<parcel> parcels_;
     std::map<std::uint64_t, held_lease> leases_;
-    std::string parts_;            // pieces of the DELIVER that follows
+    std::string parts_;  // pieces of the DELIVER that follows
     std::uint64_t parts_seen_ = 0;
     settled_runs settled_;
 
@@ -130,11 +132,11 @@ class consumer_session {
     std::uint64_t incarnation_ = 0;
     std::uint64_t lease_ns_ = 0;
     std::uint64_t start_ = 0;
-    std::uint64_t read_from_ = 0;   // a reader's place, for joining again
+    std::uint64_t read_from_ = 0;  // a reader's place, for joining again
     bool read_any_ = false;
-    std::uint64_t held_ = 0;        // delivered to us and not settled by us
+    std::uint64_t held_ = 0;  // delivered to us and not settled by us
     std::uint64_t held_at_join_ = 0;
-    std::uint64_t frames_received_ = 0;  // on this channel
+    std::uint64_t frames_received_ = 0;                                   // on this channel
     std::uint64_t settled_count_ = 0, bytes_read_ = 0, frames_read_ = 0;  // on this channel
     std::uint64_t credit_messages_sent_ = 0, credit_bytes_sent_ = 0, credit_frames_sent_ = 0;
     std::uint64_t to_send_ = 0;     // messages in to_ack

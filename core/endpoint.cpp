@@ -31,7 +31,8 @@ std::string tcp_address(std::string_view text, std::string_view host_and_port, s
     if (!wildcard && !is_port(port)) refuse(text, "'" + std::string{port} + "' is no port (0-65535)");
     if (host.empty()) host = "127.0.0.1";
     if (host == "any") host = "*";
-    if (host == "*" && at == side::connect) refuse(text, "'*' can be bound, not connected to; write '@any:PORT'");
+    if (host == "*" && at == side::connect)
+        refuse(text, "'*' can be bound, not connected to; write '@any:PORT'");
     if (at == side::connect && port == "0") refuse(text, "port 0 can be bound, not connected to");
     const bool any_port = wildcard || port == "0";
     return "tcp://" + host + ":" + (any_port ? "*" : std::string{port});
@@ -56,8 +57,9 @@ std::string full_address(std::string_view text, std::string_view body, side at) 
 }  // namespace
 
 bool endpoint::beyond_loopback() const {
-    if (!address.starts_with("tcp://")) return address.starts_with("pgm://") || address.starts_with("epgm://") ||
-                                               address.starts_with("norm://");
+    if (!address.starts_with("tcp://"))
+        return address.starts_with("pgm://") || address.starts_with("epgm://") ||
+               address.starts_with("norm://");
     const std::string_view host = std::string_view{address}.substr(6, address.rfind(':') - 6);
     return !(host.starts_with("127.") || host == "localhost" || host == "[::1]" || host == "lo");
 }

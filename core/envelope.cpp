@@ -14,7 +14,8 @@ const char* read_fields(std::string_view bytes, decoded_header& into) {
     pack_cursor from{bytes};
     if (from.array() < 5 || !from.good()) return "the header is no array of five";
     into.sent_by.producer_id = from.bytes();
-    if (!from.good() || into.sent_by.producer_id.size() != producer_id_bytes) return "the producer id is not 8 bytes";
+    if (!from.good() || into.sent_by.producer_id.size() != producer_id_bytes)
+        return "the producer id is not 8 bytes";
     into.sent_by.epoch = from.number();
     into.sent_by.sequence = from.number();
     into.sent_by.time_ns = from.number();
@@ -39,16 +40,19 @@ std::string encode_header(const stamp& stamp, const header_map& headers) {
     out.array(5).bytes(id).number(stamp.epoch).number(stamp.sequence).number(stamp.time_ns);
     write_headers(out, headers);
     if (bytes.size() > envelope_header_bytes_max)
-        throw error{errc::too_large, "the headers take " + std::to_string(bytes.size()) + " bytes, the limit is " +
-                                         std::to_string(envelope_header_bytes_max)};
+        throw error{errc::too_large, "the headers take " + std::to_string(bytes.size()) +
+                                         " bytes, the limit is " + std::to_string(envelope_header_bytes_max)};
     return bytes;
 }
 
 decoded_header decode_header(std::string_view bytes) {
     decoded_header result;
-    if (!bytes.starts_with(envelope_magic)) result.reason = "the header does not start with the magic bytes";
-    else if (bytes.size() > envelope_header_bytes_max) result.reason = "the header is longer than 64 KiB";
-    else result.reason = read_fields(bytes.substr(envelope_magic.size()), result);
+    if (!bytes.starts_with(envelope_magic))
+        result.reason = "the header does not start with the magic bytes";
+    else if (bytes.size() > envelope_header_bytes_max)
+        result.reason = "the header is longer than 64 KiB";
+    else
+        result.reason = read_fields(bytes.substr(envelope_magic.size()), result);
     result.good = result.reason == nullptr;
     if (result.good) result.reason = "";
     return result;

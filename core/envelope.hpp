@@ -15,7 +15,10 @@
 
 namespace ferry {
 
-inline constexpr std::string_view envelope_magic{"\xC1" "fy\x01", 4};
+inline constexpr std::string_view envelope_magic{
+    "\xC1"
+    "fy\x01",
+    4};
 inline constexpr std::size_t envelope_header_bytes_max = 64 << 10;
 
 /// The header frame for these headers and this stamp. Throws errc::too_large above 64 KiB.

@@ -7,19 +7,32 @@ struct ferry_category : std::error_category {
     const char* name() const noexcept override { return "ferry"; }
     std::string message(int code) const override {
         switch (static_cast<errc>(code)) {
-            case errc::failed: return "failed";
-            case errc::bad_argument: return "bad argument";
-            case errc::not_found: return "not found";
-            case errc::no_peer: return "no peer";
-            case errc::timed_out: return "timed out";
-            case errc::damaged: return "damaged";
-            case errc::full: return "full";
-            case errc::too_large: return "too large";
-            case errc::address_in_use: return "address in use";
-            case errc::directory_in_use: return "directory in use";
-            case errc::denied: return "denied";
-            case errc::read_only: return "read-only";
-            case errc::stopped: return "stopped";
+            case errc::failed:
+                return "failed";
+            case errc::bad_argument:
+                return "bad argument";
+            case errc::not_found:
+                return "not found";
+            case errc::no_peer:
+                return "no peer";
+            case errc::timed_out:
+                return "timed out";
+            case errc::damaged:
+                return "damaged";
+            case errc::full:
+                return "full";
+            case errc::too_large:
+                return "too large";
+            case errc::address_in_use:
+                return "address in use";
+            case errc::directory_in_use:
+                return "directory in use";
+            case errc::denied:
+                return "denied";
+            case errc::read_only:
+                return "read-only";
+            case errc::stopped:
+                return "stopped";
         }
         return "unknown";
     }

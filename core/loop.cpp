@@ -65,7 +65,8 @@ void loop::run() {
             due = slot->woken ? steady_time::min() : std::min(due, slot->next.due);
         }
         timespec wait{};
-        const auto left = due == steady_time::max() ? duration{0} : due - std::min(due, std::chrono::steady_clock::now());
+        const auto left =
+            due == steady_time::max() ? duration{0} : due - std::min(due, std::chrono::steady_clock::now());
         wait.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(left).count();
         wait.tv_nsec = (left % std::chrono::seconds{1}).count();
         ::ppoll(watched.data(), watched.size(), due == steady_time::max() ? nullptr : &wait, nullptr);
@@ -79,7 +80,8 @@ void loop::run() {
             const auto& slot = slots[i];
             const bool ready = watched[i + 2].fd >= 0 && watched[i + 2].revents != 0;
             const bool woken = slot->woken.exchange(false);
-            if (!slot->removed && (ready || woken || stopping || slot->next.due <= now)) slot->next = slot->call();
+            if (!slot->removed && (ready || woken || stopping || slot->next.due <= now))
+                slot->next = slot->call();
         }
     }
 }

@@ -58,9 +58,9 @@ class loop {
   private:
     void run();
 
-    std::mutex mutex_;                                 // guards slots_ and ending_
+    std::mutex mutex_;  // guards slots_ and ending_
     std::vector<std::shared_ptr<member::slot>> slots_;
-    std::mutex running_;                               // held while steps run
+    std::mutex running_;  // held while steps run
     bool ending_ = false;
     int stop_fd_;
     event_fd changed_;

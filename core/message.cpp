@@ -13,8 +13,12 @@ static_assert(sizeof(zmq_msg_t) == 64, "ferry::frame holds a zmq_msg_t");
 // Below this a copy is cheaper than the allocation that moving in needs.
 constexpr std::size_t move_in_from_bytes = 512;
 
-zmq_msg_t* msg(void* storage) { return static_cast<zmq_msg_t*>(storage); }
-zmq_msg_t* msg(const void* storage) { return static_cast<zmq_msg_t*>(const_cast<void*>(storage)); }
+zmq_msg_t* msg(void* storage) {
+    return static_cast<zmq_msg_t*>(storage);
+}
+zmq_msg_t* msg(const void* storage) {
+    return static_cast<zmq_msg_t*>(const_cast<void*>(storage));
+}
 
 void make_sized(void* storage, std::size_t size) {
     if (zmq_msg_init_size(msg(storage), size) != 0) throw std::bad_alloc{};
@@ -22,9 +26,13 @@ void make_sized(void* storage, std::size_t size) {
 
 }  // namespace
 
-frame::frame() noexcept { zmq_msg_init(msg(storage_)); }
+frame::frame() noexcept {
+    zmq_msg_init(msg(storage_));
+}
 
-frame::frame(std::size_t size) { make_sized(storage_, size); }
+frame::frame(std::size_t size) {
+    make_sized(storage_, size);
+}
 
 frame::frame(std::string_view copied) {
     make_sized(storage_, copied.size());
@@ -44,9 +52,13 @@ frame::frame(std::string&& moved) {
     owner.release();  // libzmq frees it when the last copy is gone
 }
 
-frame::frame(const frame& other) : frame{} { zmq_msg_copy(msg(storage_), msg(other.native())); }
+frame::frame(const frame& other) : frame{} {
+    zmq_msg_copy(msg(storage_), msg(other.native()));
+}
 
-frame::frame(frame&& other) noexcept : frame{} { zmq_msg_move(msg(storage_), msg(other.storage_)); }
+frame::frame(frame&& other) noexcept : frame{} {
+    zmq_msg_move(msg(storage_), msg(other.storage_));
+}
 
 frame& frame::operator=(const frame& other) {
     if (this != &other) zmq_msg_copy(msg(storage_), msg(other.native()));
@@ -58,14 +70,18 @@ frame& frame::operator=(frame&& other) noexcept {
     return *this;
 }
 
-frame::~frame() { zmq_msg_close(msg(storage_)); }
+frame::~frame() {
+    zmq_msg_close(msg(storage_));
+}
 
 std::string_view frame::view() const noexcept {
     zmq_msg_t* m = msg(native());
     return {static_cast<const char*>(zmq_msg_data(m)), zmq_msg_size(m)};
 }
 
-char* frame::data() noexcept { return static_cast<char*>(zmq_msg_data(msg(storage_))); }
+char* frame::data() noexcept {
+    return static_cast<char*>(zmq_msg_data(msg(storage_)));
+}
 
 message::message(const message& other)
     : topic_{other.topic_},
@@ -103,13 +119,17 @@ std::span<const frame> message::frames() const noexcept {
     return extras_ ? std::span<const frame>{extras_->frames} : std::span<const frame>{};
 }
 
-void message::add_frame(frame frame) { more().frames.push_back(std::move(frame)); }
+void message::add_frame(frame frame) {
+    more().frames.push_back(std::move(frame));
+}
 
 const std::optional<stamp>& message::sent_by() const noexcept {
     static const std::optional<stamp> nobody;
     return extras_ ? extras_->sent_by : nobody;
 }
 
-void message::set_sent_by(stamp stamp) { more().sent_by = std::move(stamp); }
+void message::set_sent_by(stamp stamp) {
+    more().sent_by = std::move(stamp);
+}
 
 }  // namespace ferry

@@ -70,18 +70,26 @@ std::int64_t pack_cursor::integer() {
     if (tag <= 0x7F) return tag;
     if (tag >= 0xE0) return static_cast<std::int8_t>(tag);
     switch (tag) {
-        case 0xCC: return static_cast<std::int64_t>(big_endian(1));
-        case 0xCD: return static_cast<std::int64_t>(big_endian(2));
-        case 0xCE: return static_cast<std::int64_t>(big_endian(4));
-        case 0xD0: return static_cast<std::int8_t>(big_endian(1));
-        case 0xD1: return static_cast<std::int16_t>(big_endian(2));
-        case 0xD2: return static_cast<std::int32_t>(big_endian(4));
-        case 0xD3: return static_cast<std::int64_t>(big_endian(8));
+        case 0xCC:
+            return static_cast<std::int64_t>(big_endian(1));
+        case 0xCD:
+            return static_cast<std::int64_t>(big_endian(2));
+        case 0xCE:
+            return static_cast<std::int64_t>(big_endian(4));
+        case 0xD0:
+            return static_cast<std::int8_t>(big_endian(1));
+        case 0xD1:
+            return static_cast<std::int16_t>(big_endian(2));
+        case 0xD2:
+            return static_cast<std::int32_t>(big_endian(4));
+        case 0xD3:
+            return static_cast<std::int64_t>(big_endian(8));
         case 0xCF:
             if (const std::uint64_t value = big_endian(8); value <= std::numeric_limits<std::int64_t>::max())
                 return static_cast<std::int64_t>(value);
             break;
-        default: break;
+        default:
+            break;
     }
     good_ = false;
     return 0;
@@ -165,40 +173,57 @@ void pack_cursor::skip(int depth_max) {
 
 void pack_writer::big_endian(char tag, std::uint64_t value, int size) {
     out_.push_back(tag);
-    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) out_.push_back(static_cast<char>(value >> shift));
+    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8)
+        out_.push_back(static_cast<char>(value >> shift));
 }
 
 pack_writer& pack_writer::array(std::uint32_t count) {
-    if (count < 16) out_.push_back(static_cast<char>(0x90 | count));
-    else if (count < 0x10000) big_endian('\xDC', count, 2);
-    else big_endian('\xDD', count, 4);
+    if (count < 16)
+        out_.push_back(static_cast<char>(0x90 | count));
+    else if (count < 0x10000)
+        big_endian('\xDC', count, 2);
+    else
+        big_endian('\xDD', count, 4);
     return *this;
 }
 
 pack_writer& pack_writer::map(std::uint32_t count) {
-    if (count < 16) out_.push_back(static_cast<char>(0x80 | count));
-    else if (count < 0x10000) big_endian('\xDE', count, 2);
-    else big_endian('\xDF', count, 4);
+    if (count < 16)
+        out_.push_back(static_cast<char>(0x80 | count));
+    else if (count < 0x10000)
+        big_endian('\xDE', count, 2);
+    else
+        big_endian('\xDF', count, 4);
     return *this;
 }
 
 pack_writer& pack_writer::number(std::uint64_t value) {
-    if (value < 0x80) out_.push_back(static_cast<char>(value));
-    else if (value < 0x100) big_endian('\xCC', value, 1);
-    else if (value < 0x10000) big_endian('\xCD', value, 2);
-    else if (value <= std::numeric_limits<std::uint32_t>::max()) big_endian('\xCE', value, 4);
-    else big_endian('\xCF', value, 8);
+    if (value < 0x80)
+        out_.push_back(static_cast<char>(value));
+    else if (value < 0x100)
+        big_endian('\xCC', value, 1);
+    else if (value < 0x10000)
+        big_endian('\xCD', value, 2);
+    else if (value <= std::numeric_limits<std::uint32_t>::max())
+        big_endian('\xCE', value, 4);
+    else
+        big_endian('\xCF', value, 8);
     return *this;
 }
 
 pack_writer& pack_writer::integer(std::int64_t value) {
     if (value >= 0) return number(static_cast<std::uint64_t>(value));
     const auto bits = static_cast<std::uint64_t>(value);
-    if (value >= -32) out_.push_back(static_cast<char>(value));
-    else if (value >= std::numeric_limits<std::int8_t>::min()) big_endian('\xD0', bits, 1);
-    else if (value >= std::numeric_limits<std::int16_t>::min()) big_endian('\xD1', bits, 2);
-    else if (value >= std::numeric_limits<std::int32_t>::min()) big_endian('\xD2', bits, 4);
-    else big_endian('\xD3', bits, 8);
+    if (value >= -32)
+        out_.push_back(static_cast<char>(value));
+    else if (value >= std::numeric_limits<std::int8_t>::min())
+        big_endian('\xD0', bits, 1);
+    else if (value >= std::numeric_limits<std::int16_t>::min())
+        big_endian('\xD1', bits, 2);
+    else if (value >= std::numeric_limits<std::int32_t>::min())
+        big_endian('\xD2', bits, 4);
+    else
+        big_endian('\xD3', bits, 8);
     return *this;
 }
 
@@ -209,19 +234,26 @@ pack_writer& pack_writer::boolean(bool value) {
 
 pack_writer& pack_writer::text(std::string_view value) {
     const std::size_t size = value.size();
-    if (size < 32) out_.push_back(static_cast<char>(0xA0 | size));
-    else if (size < 0x100) big_endian('\xD9', size, 1);
-    else if (size < 0x10000) big_endian('\xDA', size, 2);
-    else big_endian('\xDB', size, 4);
+    if (size < 32)
+        out_.push_back(static_cast<char>(0xA0 | size));
+    else if (size < 0x100)
+        big_endian('\xD9', size, 1);
+    else if (size < 0x10000)
+        big_endian('\xDA', size, 2);
+    else
+        big_endian('\xDB', size, 4);
     out_.append(value);
     return *this;
 }
 
 pack_writer& pack_writer::bytes(std::string_view value) {
     const std::size_t size = value.size();
-    if (size < 0x100) big_endian('\xC4', size, 1);
-    else if (size < 0x10000) big_endian('\xC5', size, 2);
-    else big_endian('\xC6', size, 4);
+    if (size < 0x100)
+        big_endian('\xC4', size, 1);
+    else if (size < 0x10000)
+        big_endian('\xC5', size, 2);
+    else
+        big_endian('\xC6', size, 4);
     out_.append(value);
     return *this;
 }

@@ -25,12 +25,12 @@ class pack_cursor {
     std::uint32_t array();
     std::uint32_t map();
 
-    std::uint64_t number();      ///< an unsigned integer
-    std::int64_t integer();      ///< a signed one
+    std::uint64_t number();  ///< an unsigned integer
+    std::int64_t integer();  ///< a signed one
     bool boolean();
-    std::string_view text();     ///< str
-    std::string_view bytes();    ///< bin, or str
-    bool nil();                  ///< takes a nil if one is next
+    std::string_view text();   ///< str
+    std::string_view bytes();  ///< bin, or str
+    bool nil();                ///< takes a nil if one is next
 
     bool next_is_text() const noexcept;
     bool next_is_bytes() const noexcept;

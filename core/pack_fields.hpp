@@ -1,7 +1,8 @@
 // Structs as msgpack arrays: what the spool protocol and the spool's state records share.
 //
-// A struct says `static auto fields(auto& self) { return std::tie(self.a, self.b); }` once, and is written and
-// read field by field in that order; one with a `valid()` is refused when that is false. Fields that a newer version appends to an array are skipped.
+// A struct says `static auto fields(auto& self) { return std::tie(self.a, self.b); }` once, and is written
+// and read field by field in that order; one with a `valid()` is refused when that is false. Fields that a
+// newer version appends to an array are skipped.
 #pragma once
 
 #include <optional>
@@ -15,13 +16,25 @@
 namespace ferry {
 
 template <typename T>
-concept packed_struct = requires(T& value) { T::fields(value); };
+concept packed_struct = requires(T& value) {
+    T::fields(value);
+};
 
-inline void write_field(pack_writer& out, std::uint64_t value) { out.number(value); }
-inline void write_field(pack_writer& out, bool value) { out.boolean(value); }
-inline void write_field(pack_writer& out, const std::string& value) { out.bytes(value); }
-inline void write_field(pack_writer& out, std::string_view value) { out.bytes(value); }
-inline void write_field(pack_writer& out, const header_map& value) { write_headers(out, value); }
+inline void write_field(pack_writer& out, std::uint64_t value) {
+    out.number(value);
+}
+inline void write_field(pack_writer& out, bool value) {
+    out.boolean(value);
+}
+inline void write_field(pack_writer& out, const std::string& value) {
+    out.bytes(value);
+}
+inline void write_field(pack_writer& out, std::string_view value) {
+    out.bytes(value);
+}
+inline void write_field(pack_writer& out, const header_map& value) {
+    write_headers(out, value);
+}
 template <typename T>
 void write_field(pack_writer& out, const std::optional<T>& value);
 template <typename T>
@@ -37,8 +50,10 @@ void write_field(pack_writer& out, const T& value) {
 }
 template <typename T>
 void write_field(pack_writer& out, const std::optional<T>& value) {
-    if (value) write_field(out, *value);
-    else out.nil();
+    if (value)
+        write_field(out, *value);
+    else
+        out.nil();
 }
 template <typename T>
 void write_field(pack_writer& out, const std::vector<T>& values) {
@@ -46,17 +61,27 @@ void write_field(pack_writer& out, const std::vector<T>& values) {
     for (const T& each : values) write_field(out, each);
 }
 
-inline void read_field(pack_cursor& from, std::uint64_t& value) { value = from.number(); }
-inline void read_field(pack_cursor& from, bool& value) { value = from.boolean(); }
-inline void read_field(pack_cursor& from, std::string& value) { value = from.bytes(); }
-inline void read_field(pack_cursor& from, std::string_view& value) { value = from.bytes(); }
+inline void read_field(pack_cursor& from, std::uint64_t& value) {
+    value = from.number();
+}
+inline void read_field(pack_cursor& from, bool& value) {
+    value = from.boolean();
+}
+inline void read_field(pack_cursor& from, std::string& value) {
+    value = from.bytes();
+}
+inline void read_field(pack_cursor& from, std::string_view& value) {
+    value = from.bytes();
+}
 inline void read_field(pack_cursor& from, header_map& value) {
     const char* const start = from.position();
     from.skip();
     const std::string_view all{start, static_cast<std::size_t>(from.position() - start)};
     auto headers = from.good() ? read_headers(all) : std::nullopt;
-    if (headers) value = std::move(*headers);
-    else from.fail();
+    if (headers)
+        value = std::move(*headers);
+    else
+        from.fail();
 }
 template <typename T>
 void read_field(pack_cursor& from, std::optional<T>& value);
@@ -83,7 +108,8 @@ void read_field(pack_cursor& from, std::optional<T>& value) {
 template <typename T>
 void read_field(pack_cursor& from, std::vector<T>& values) {
     values.clear();
-    for (std::uint32_t left = from.array(); left > 0 && from.good(); --left) read_field(from, values.emplace_back());
+    for (std::uint32_t left = from.array(); left > 0 && from.good(); --left)
+        read_field(from, values.emplace_back());
 }
 
 /// The struct as bytes.

@@ -17,7 +17,9 @@ constexpr std::uint64_t resend_first_ns = 5'000'000'000;
 constexpr std::uint64_t resend_most_ns = 60'000'000'000;
 
 // Refusals that say "not from there", not "not this": the session goes back and sends again.
-bool goes_back(std::string_view reason) { return reason == code::out_of_order || reason == code::no_channel; }
+bool goes_back(std::string_view reason) {
+    return reason == code::out_of_order || reason == code::no_channel;
+}
 
 }  // namespace
 
@@ -71,7 +73,9 @@ void producer_session::open_channel() {
     sent_ = 0;
     header_map options{{"create", std::int64_t{options_.create}}};
     if (options_.grade) options.emplace("grade", static_cast<std::int64_t>(*options_.grade));
-    out_.push_back({encode(protocol::open{channel_, options_.stream, options_.name, producer_id_, epoch_, options}), std::nullopt});
+    out_.push_back(
+        {encode(protocol::open{channel_, options_.stream, options_.name, producer_id_, epoch_, options}),
+         std::nullopt});
 }
 
 void producer_session::opened(std::string_view head, instant now) {
@@ -161,19 +165,32 @@ void producer_session::fail(std::string code, std::string reason) {
 
 void producer_session::frame(std::string_view head, instant now) {
     switch (link_.frame(head, now)) {
-        case spool_link::change::none: return;
-        case spool_link::change::lost: opened_ = opening_ = false; return;
+        case spool_link::change::none:
+            return;
+        case spool_link::change::lost:
+            opened_ = opening_ = false;
+            return;
         case spool_link::change::up:
             if (failed_code_.empty()) open_channel();
             return;
-        case spool_link::change::not_mine: break;
+        case spool_link::change::not_mine:
+            break;
     }
     switch (*kind_of(head)) {
-        case kind::opened: opened(head, now); break;
-        case kind::stored: stored(head, now); break;
-        case kind::refused: refused(head); break;
-        case kind::error: failed(head); break;
-        default: return;
+        case kind::opened:
+            opened(head, now);
+            break;
+        case kind::stored:
+            stored(head, now);
+            break;
+        case kind::refused:
+            refused(head);
+            break;
+        case kind::error:
+            failed(head);
+            break;
+        default:
+            return;
     }
     pump(now);
 }
@@ -186,14 +203,16 @@ void producer_session::send(batch& next) {
     std::string_view rest = *next.bytes;
     const std::uint64_t pieces = (rest.size() + ferry::batch_bytes_max - 1) / ferry::batch_bytes_max;
     for (std::uint64_t piece = 0; piece + 1 < pieces; ++piece) {
-        out_.push_back({encode(part{channel_, piece, pieces - 1}), shared_bytes{next.bytes, rest.substr(0, ferry::batch_bytes_max)}});
+        out_.push_back({encode(part{channel_, piece, pieces - 1}),
+                        shared_bytes{next.bytes, rest.substr(0, ferry::batch_bytes_max)}});
         rest.remove_prefix(ferry::batch_bytes_max);
     }
     // What the spool already has is answered as a duplicate, whatever it names as its predecessor.
     const bool known = next.last() <= previous_;
     const std::uint64_t previous = known ? next.first - 1 : previous_;
     out_.push_back({encode(protocol::put{channel_, previous, next.first, next.count,
-                                         static_cast<std::uint64_t>(checksum_kind::crc32c), next.checksum, next.time_ns}),
+                                         static_cast<std::uint64_t>(checksum_kind::crc32c), next.checksum,
+                                         next.time_ns}),
                     shared_bytes{next.bytes, rest}});
     if (!known) previous_ = next.last();
     ++batches_sent_;
@@ -214,8 +233,11 @@ void producer_session::pump(instant now) {
             continue;
         }
         const bool old = now.monotonic_ns >= gathering_.since_ns + linger_ns;
-        const bool leaves = flush_ || old || unconfirmed_.empty() || gathering_.bytes->size() >= batch_bytes_start;
-        if (gathering_.count == 0 || !leaves || !room || (sent_ > 0 && bytes_sent_ + gathering_.bytes->size() > window_bytes_)) break;
+        const bool leaves =
+            flush_ || old || unconfirmed_.empty() || gathering_.bytes->size() >= batch_bytes_start;
+        if (gathering_.count == 0 || !leaves || !room ||
+            (sent_ > 0 && bytes_sent_ + gathering_.bytes->size() > window_bytes_))
+            break;
         seal();
     }
     if (gathering_.count == 0) flush_ = false;
@@ -234,7 +256,8 @@ void producer_session::tick(instant now) {
 std::uint64_t producer_session::next_due_ns() const {
     std::uint64_t due = link_.next_due_ns(!idle() || opening_);
     if (opened_ && sent_ > 0) due = std::min(due, progress_ns_ + resend_after_ns_);
-    if (opened_ && gathering_.count > 0 && batches_sent_ < window_batches_) due = std::min(due, gathering_.since_ns + linger_ns);
+    if (opened_ && gathering_.count > 0 && batches_sent_ < window_batches_)
+        due = std::min(due, gathering_.since_ns + linger_ns);
     return due;
 }
 

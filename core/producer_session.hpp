@@ -26,10 +26,11 @@ namespace ferry {
 
 struct producer_session_options {
     std::string stream;
-    std::optional<std::string> name;          ///< a lasting identity; absent: one for this run
-    bool create = true;                       ///< make the stream when it is not there
-    std::optional<protocol::grade> grade;     ///< absent: the stream's own
-    /// Less than a frame may have: with the smallest segments a record, its own fields included, may have 256 KiB.
+    std::optional<std::string> name;       ///< a lasting identity; absent: one for this run
+    bool create = true;                    ///< make the stream when it is not there
+    std::optional<protocol::grade> grade;  ///< absent: the stream's own
+    /// Less than a frame may have: with the smallest segments a record, its own fields included, may have 256
+    /// KiB.
     std::size_t batch_bytes_max = ferry::batch_bytes_max - 1024;
     std::string client = "ferry";
 };
@@ -83,7 +84,8 @@ class producer_session {
     bool idle() const noexcept { return unconfirmed_.empty() && gathering_.count == 0; }
     bool opened() const noexcept { return opened_; }
     bool should_wake() const noexcept;  ///< the open batch can leave: the loop should tick
-    /// Why nothing can be put any more (denied, fenced, read-only, removed ...); code empty while all is well.
+    /// Why nothing can be put any more (denied, fenced, read-only, removed ...); code empty while all is
+    /// well.
     const std::string& failed_code() const noexcept { return failed_code_; }
     const std::string& failed_reason() const noexcept { return failed_reason_; }
     const spool_link& link() const noexcept { return link_; }
@@ -128,8 +130,8 @@ class producer_session {
     std::uint64_t channel_ = 0;
     std::optional<std::string> producer_id_;
     std::uint64_t epoch_ = 0;
-    std::uint64_t next_sequence_ = 0;  // 0 until the first OPENED
-    std::uint64_t previous_ = 0;       // of the next PUT
+    std::uint64_t next_sequence_ = 0;                  // 0 until the first OPENED
+    std::uint64_t previous_ = 0;                       // of the next PUT
     std::uint64_t batches_sent_ = 0, bytes_sent_ = 0;  // on this channel
     std::uint64_t window_batches_ = 0, window_bytes_ = 0;
     std::uint64_t progress_ns_ = 0;

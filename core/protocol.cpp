@@ -10,7 +10,8 @@ std::string encode(const Message& message) {
     pack_writer out{frame};
     std::apply(
         [&out](const auto&... field) {
-            out.array(static_cast<std::uint32_t>(1 + sizeof...(field))).number(static_cast<std::uint64_t>(Message::id));
+            out.array(static_cast<std::uint32_t>(1 + sizeof...(field)))
+                .number(static_cast<std::uint64_t>(Message::id));
             (write_field(out, field), ...);
         },
         Message::fields(message));
@@ -26,7 +27,8 @@ bool decode(std::string_view frame, Message& message) {
         [&](auto&... field) {
             if (count < 1 + sizeof...(field)) return false;
             (read_field(from, field), ...);
-            for (std::size_t extra = count - 1 - sizeof...(field); extra > 0 && from.good(); --extra) from.skip();
+            for (std::size_t extra = count - 1 - sizeof...(field); extra > 0 && from.good(); --extra)
+                from.skip();
             return from.good() && from.at_end();
         },
         Message::fields(message));
@@ -54,7 +56,7 @@ template <typename... Messages>
 struct every {
     static constexpr std::tuple all{&encode<Messages>..., &decode<Messages>...};
 };
-template struct every<hello, open, put, part, join, leave, credit, ack, nack, release, extend, admin, ping, welcome,
-                      error, opened, stored, refused, joined, deliver, done, result, pong>;
+template struct every<hello, open, put, part, join, leave, credit, ack, nack, release, extend, admin, ping,
+                      welcome, error, opened, stored, refused, joined, deliver, done, result, pong>;
 
 }  // namespace ferry::protocol

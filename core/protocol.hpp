@@ -1,9 +1,9 @@
 // The spool protocol ferry-spool/1, message by message (docs/wire.md).
 //
-// A message is one frame holding the msgpack array `[kind, fields...]`, followed by a payload frame where data
-// is bulky: PUT, PART and DELIVER. Here each kind is a struct whose fields stand in wire order. Windows and
-// credit are cumulative limits since OPEN and JOIN: repeating one is harmless, losing one is repaired by the
-// next. Fields a newer minor version appends are skipped.
+// A message is one frame holding the msgpack array `[kind, fields...]`, followed by a payload frame where
+// data is bulky: PUT, PART and DELIVER. Here each kind is a struct whose fields stand in wire order. Windows
+// and credit are cumulative limits since OPEN and JOIN: repeating one is harmless, losing one is repaired by
+// the next. Fields a newer minor version appends are skipped.
 //
 // Failure: `decode` says false for bytes that are not that message; nothing throws.
 #pragma once
@@ -53,8 +53,31 @@ inline constexpr std::string_view removed = "removed";
 }  // namespace code
 
 enum class kind : std::uint8_t {
-    hello = 1, open, put, part, join, leave, credit, ack, nack, release, extend, dead, commit, admin, ping,
-    welcome = 33, error, opened, stored, refused, joined, deliver, done, result, pong,
+    hello = 1,
+    open,
+    put,
+    part,
+    join,
+    leave,
+    credit,
+    ack,
+    nack,
+    release,
+    extend,
+    dead,
+    commit,
+    admin,
+    ping,
+    welcome = 33,
+    error,
+    opened,
+    stored,
+    refused,
+    joined,
+    deliver,
+    done,
+    result,
+    pong,
 };
 
 using ferry::grade;

@@ -33,7 +33,9 @@ void run_set::remove(run less) {
     }
 }
 
-bool run_set::contains(std::uint64_t offset) const { return first_absent(offset) != offset; }
+bool run_set::contains(std::uint64_t offset) const {
+    return first_absent(offset) != offset;
+}
 
 std::uint64_t run_set::count(run within) const {
     std::uint64_t total = 0;

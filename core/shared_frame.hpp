@@ -18,7 +18,8 @@ inline frame frame_of(shared_bytes bytes) {
     auto owner = std::make_unique<std::shared_ptr<const void>>(std::move(bytes.owner));
     const auto release = [](void*, void* hint) { delete static_cast<std::shared_ptr<const void>*>(hint); };
     auto* message = static_cast<zmq_msg_t*>(result.native());
-    if (zmq_msg_init_data(message, const_cast<char*>(bytes.view.data()), bytes.view.size(), release, owner.get()) != 0)
+    if (zmq_msg_init_data(message, const_cast<char*>(bytes.view.data()), bytes.view.size(), release,
+                          owner.get()) != 0)
         throw std::bad_alloc{};
     owner.release();  // libzmq frees it when the frame has left
     return result;

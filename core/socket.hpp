@@ -140,8 +140,8 @@ void apply(zmq::socket_t& socket, const socket_options& options);
 /// Throws errc::address_in_use, bad_argument or failed, naming the endpoint.
 std::vector<std::string> attach(zmq::socket_t& socket, const endpoints& where);
 
-/// Gives the addresses in `bound` up and waits, a second at most, until others can bind them: libzmq closes its
-/// listeners in the background. Connections stay as they are. No monitor may be attached to the socket.
+/// Gives the addresses in `bound` up and waits, a second at most, until others can bind them: libzmq closes
+/// its listeners in the background. Connections stay as they are. No monitor may be attached to the socket.
 void detach(zmq::context_t& context, zmq::socket_t& socket, const std::vector<std::string>& bound) noexcept;
 
 }  // namespace ferry

@@ -25,7 +25,8 @@ class spool_link {
     /// must be opened (again, once the link is up).
     change frame(std::string_view head, instant now);
 
-    /// Sends what is due. `waiting` says that the session waits for an answer: then silence is noticed sooner.
+    /// Sends what is due. `waiting` says that the session waits for an answer: then silence is noticed
+    /// sooner.
     change tick(instant now, bool waiting, std::vector<outgoing_message>& out);
     std::uint64_t next_due_ns(bool waiting) const;
 

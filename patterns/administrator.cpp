@@ -20,7 +20,8 @@ constexpr duration ask_again_after = 500ms;
 
 struct administrator::parts {
     parts(context& owner, const ferry::endpoints& to)
-        : where{to}, socket{owner, zmq::socket_type::dealer, to, {.linger = std::chrono::milliseconds{200}}} {}
+        : where{to},
+          socket{owner, zmq::socket_type::dealer, to, {.linger = std::chrono::milliseconds{200}}} {}
 
     bool greet(steady_time deadline);
     std::optional<protocol::result> ask(const protocol::admin& request, steady_time deadline);
@@ -43,7 +44,8 @@ bool administrator::parts::send(std::string text, steady_time deadline) {
 
 std::optional<std::string> administrator::parts::receive(steady_time deadline) {
     std::vector<frame> frames;
-    const duration left = std::min<duration>(ask_again_after, std::max<duration>(deadline - steady_clock::now(), 0ns));
+    const duration left =
+        std::min<duration>(ask_again_after, std::max<duration>(deadline - steady_clock::now(), 0ns));
     if (socket.receive(frames, left) != outcome::done) return std::nullopt;
     return frames.front().str();
 }
@@ -62,7 +64,8 @@ bool administrator::parts::greet(steady_time deadline) {
     return true;
 }
 
-std::optional<protocol::result> administrator::parts::ask(const protocol::admin& question, steady_time deadline) {
+std::optional<protocol::result> administrator::parts::ask(const protocol::admin& question,
+                                                          steady_time deadline) {
     while (greet(deadline)) {
         if (!send(protocol::encode(question), deadline)) return std::nullopt;
         // Sent once: a command that makes or removes is not repeated because its answer is late.
@@ -93,14 +96,16 @@ bool administrator::wait_for_spool(duration limit) {
     return parts_->greet(steady_clock::now() + limit);
 }
 
-std::vector<header_map> administrator::call(const std::string& command, const header_map& arguments, duration limit) {
+std::vector<header_map> administrator::call(const std::string& command, const header_map& arguments,
+                                            duration limit) {
     const std::lock_guard lock{parts_->mutex};
     const auto deadline = steady_clock::now() + limit;
     const protocol::admin question{++parts_->request, command, arguments};
     auto answer = parts_->ask(question, deadline);
     if (!answer) {
         if (!parts_->greeted) throw error{errc::no_peer, "no spool answers at " + parts_->where.describe()};
-        throw error{errc::timed_out, "the spool at " + parts_->where.describe() + " did not answer " + command};
+        throw error{errc::timed_out,
+                    "the spool at " + parts_->where.describe() + " did not answer " + command};
     }
     if (!answer->code.empty()) throw error{errc_of(answer->code), answer->text + " (" + answer->code + ")"};
     return std::move(answer->rows);

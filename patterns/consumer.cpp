@@ -27,7 +27,10 @@ consumer_session_options session_options(const consumer_options& from) {
 
 struct consumer::parts {
     parts(context& context_of, const endpoints& where, consumer_options given)
-        : owner{context_of}, options{std::move(given)}, session{session_options(options)}, connection{context_of, where, options.socket} {}
+        : owner{context_of},
+          options{std::move(given)},
+          session{session_options(options)},
+          connection{context_of, where, options.socket} {}
 
     loop::next step();
     void check_failed() const;
@@ -59,7 +62,9 @@ loop::next consumer::parts::step() {
     loop::next next;
     {
         const std::lock_guard lock{mutex};
-        connection.receive([&](std::string_view head, std::optional<shared_bytes> body) { session.frame(head, std::move(body), now); });
+        connection.receive([&](std::string_view head, std::optional<shared_bytes> body) {
+            session.frame(head, std::move(body), now);
+        });
         session.tick(now);
         connection.renew_if_stuck(now);
         connection.send(session.take_output(), session.link().up(), now);
@@ -70,7 +75,8 @@ loop::next consumer::parts::step() {
         stale = std::move(settled.stale);
         changed.notify_all();
         const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
-        const std::uint64_t latest = static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count());
+        const std::uint64_t latest =
+            static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count());
         const std::uint64_t due = std::min(std::max(session.next_due_ns(), soonest), latest);
         next = {steady_time{duration{static_cast<std::int64_t>(due)}}, connection.descriptor()};
     }
@@ -84,8 +90,10 @@ outcome consumer::parts::wait(std::unique_lock<std::mutex>& lock, std::optional<
     const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
     while (!done()) {
         if (owner.stopped()) return outcome::stopped;
-        if (!limit) changed.wait(lock);
-        else if (changed.wait_until(lock, deadline) == std::cv_status::timeout) return done() ? outcome::done : outcome::timed_out;
+        if (!limit)
+            changed.wait(lock);
+        else if (changed.wait_until(lock, deadline) == std::cv_status::timeout)
+            return done() ? outcome::done : outcome::timed_out;
     }
     return outcome::done;
 }
@@ -99,7 +107,8 @@ void consumer::parts::check_failed() const {
 consumer::consumer(ferry::context& context, const ferry::endpoints& where, consumer_options options) {
     for (const std::string& name : {options.stream, options.group.value_or("default")})
         if (!protocol::good_name(name))
-            throw error{errc::bad_argument, "bad name '" + name + "': letters, digits, '.', '_' and '-', 1 to 128 of them"};
+            throw error{errc::bad_argument,
+                        "bad name '" + name + "': letters, digits, '.', '_' and '-', 1 to 128 of them"};
     if (options.credit == 0) throw error{errc::bad_argument, "a consumer's credit is at least 1"};
     parts_ = std::make_shared<parts>(context, where, std::move(options));
     parts_->member = context.internals().shared_loop().add([parts = parts_.get()] { return parts->step(); });
@@ -116,14 +125,17 @@ consumer& consumer::operator=(consumer&&) noexcept = default;
 
 std::optional<delivery> consumer::next(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
-    const auto ready = [this] { return parts_->session.has_next() || !parts_->session.failed_code().empty(); };
+    const auto ready = [this] {
+        return parts_->session.has_next() || !parts_->session.failed_code().empty();
+    };
     if (parts_->owner.stopped() || parts_->wait(lock, limit, ready) != outcome::done) return std::nullopt;
     if (!parts_->session.has_next()) parts_->check_failed();
     auto item = parts_->session.next();
     ++parts_->stats.received;
     if (item->attempt > 1) ++parts_->stats.redelivered;
     const bool drained = !parts_->session.has_next();
-    auto given = std::make_unique<delivery::parts>(delivery::parts{parts_, std::move(*item), !parts_->options.group});
+    auto given =
+        std::make_unique<delivery::parts>(delivery::parts{parts_, std::move(*item), !parts_->options.group});
     lock.unlock();
     if (drained) parts_->member->wake();  // credit for more
     return delivery{std::move(given)};
@@ -142,7 +154,8 @@ bool consumer::connected() const {
 
 outcome consumer::wait_for_spool(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
-    const outcome how = parts_->wait(lock, limit, [this] { return parts_->session.joined() || !parts_->session.failed_code().empty(); });
+    const outcome how = parts_->wait(
+        lock, limit, [this] { return parts_->session.joined() || !parts_->session.failed_code().empty(); });
     parts_->check_failed();
     return how;
 }
@@ -158,8 +171,10 @@ outcome consumer::leave(std::optional<duration> limit) {
         return parts_->session.left() && !parts_->session.has_output() && !parts_->connection.waiting();
     };
     while (!gone()) {
-        if (!limit) parts_->changed.wait(lock);
-        else if (parts_->changed.wait_until(lock, deadline) == std::cv_status::timeout) return outcome::timed_out;
+        if (!limit)
+            parts_->changed.wait(lock);
+        else if (parts_->changed.wait_until(lock, deadline) == std::cv_status::timeout)
+            return outcome::timed_out;
     }
     return outcome::done;
 }
@@ -182,13 +197,25 @@ delivery::~delivery() {
     if (parts_ && !parts_->settled) nack(std::nullopt, "dropped by the consumer");
 }
 
-std::string_view delivery::body() const noexcept { return parts_->what.item.payload; }
-std::string_view delivery::topic() const noexcept { return parts_->what.item.topic.value_or(std::string_view{}); }
-std::uint64_t delivery::offset() const noexcept { return parts_->what.offset; }
-std::uint64_t delivery::attempt() const noexcept { return parts_->what.attempt; }
-std::uint64_t delivery::stored_wall_ns() const noexcept { return parts_->what.wall_ns; }
+std::string_view delivery::body() const noexcept {
+    return parts_->what.item.payload;
+}
+std::string_view delivery::topic() const noexcept {
+    return parts_->what.item.topic.value_or(std::string_view{});
+}
+std::uint64_t delivery::offset() const noexcept {
+    return parts_->what.offset;
+}
+std::uint64_t delivery::attempt() const noexcept {
+    return parts_->what.attempt;
+}
+std::uint64_t delivery::stored_wall_ns() const noexcept {
+    return parts_->what.wall_ns;
+}
 
-message delivery::content() const { return to_message(parts_->what.item).value_or(message{body()}); }
+message delivery::content() const {
+    return to_message(parts_->what.item).value_or(message{body()});
+}
 
 // Settles once, under the lock, and has the loop send it.
 template <typename Settle>
@@ -202,16 +229,20 @@ void delivery::parts::settle(Settle how) {
 }
 
 void delivery::ack() {
-    parts_->settle([this](consumer_session& session) { session.ack(parts_->what.lease, parts_->what.offset); });
+    parts_->settle(
+        [this](consumer_session& session) { session.ack(parts_->what.lease, parts_->what.offset); });
 }
 
 void delivery::nack(std::optional<std::chrono::milliseconds> delay, const std::string& reason) {
     const auto ms = delay ? std::optional{static_cast<std::uint64_t>(delay->count())} : std::nullopt;
-    parts_->settle([&](consumer_session& session) { session.nack(parts_->what.lease, parts_->what.offset, ms, reason); });
+    parts_->settle([&](consumer_session& session) {
+        session.nack(parts_->what.lease, parts_->what.offset, ms, reason);
+    });
 }
 
 void delivery::release() {
-    parts_->settle([this](consumer_session& session) { session.release(parts_->what.lease, parts_->what.offset); });
+    parts_->settle(
+        [this](consumer_session& session) { session.release(parts_->what.lease, parts_->what.offset); });
 }
 
 }  // namespace ferry

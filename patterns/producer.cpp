@@ -13,7 +13,10 @@ struct producer::parts : std::enable_shared_from_this<producer::parts> {
     parts(context& context_of, const endpoints& where, producer_options given)
         : owner{context_of},
           options{std::move(given)},
-          session{{.stream = options.stream, .name = options.name, .create = options.create, .grade = options.grade}},
+          session{{.stream = options.stream,
+                   .name = options.name,
+                   .create = options.create,
+                   .grade = options.grade}},
           connection{context_of, where, options.socket} {}
 
     loop::next step();
@@ -63,8 +66,10 @@ outcome producer::parts::wait(std::unique_lock<std::mutex>& lock, std::optional<
     const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
     while (!done()) {
         if (owner.stopped()) return outcome::stopped;
-        if (!limit) changed.wait(lock);
-        else if (changed.wait_until(lock, deadline) == std::cv_status::timeout) return done() ? outcome::done : outcome::timed_out;
+        if (!limit)
+            changed.wait(lock);
+        else if (changed.wait_until(lock, deadline) == std::cv_status::timeout)
+            return done() ? outcome::done : outcome::timed_out;
     }
     return outcome::done;
 }
@@ -79,7 +84,9 @@ template <typename Message>
 receipt producer::parts::put(const Message& message) {
     std::unique_lock lock{mutex};
     check_failed();
-    const auto room = [this] { return session.bytes_pending() < options.outbox_bytes || !session.failed_code().empty(); };
+    const auto room = [this] {
+        return session.bytes_pending() < options.outbox_bytes || !session.failed_code().empty();
+    };
     if (!room() && wait(lock, forever, room) == outcome::stopped)
         throw error{errc::stopped, "stopped while waiting for room in the outbox"};
     check_failed();
@@ -102,9 +109,11 @@ std::optional<confirmation> receipt::wait(std::optional<duration> limit) const {
     if (!parts_) return std::nullopt;
     std::unique_lock lock{parts_->from->mutex};
     const batch_fate& fate = *parts_->fate;
-    if (parts_->from->wait(lock, limit, [&] { return fate.is != batch_fate::state::pending; }) != outcome::done)
+    if (parts_->from->wait(lock, limit, [&] { return fate.is != batch_fate::state::pending; }) !=
+        outcome::done)
         return std::nullopt;
-    if (fate.is == batch_fate::state::stored) return confirmation{put_outcome::stored, fate.offset + index_, fate.duplicate, {}, {}};
+    if (fate.is == batch_fate::state::stored)
+        return confirmation{put_outcome::stored, fate.offset + index_, fate.duplicate, {}, {}};
     const bool full = fate.code == protocol::code::full;
     return confirmation{full ? put_outcome::full : put_outcome::refused, 0, false, fate.code, fate.reason};
 }
@@ -128,8 +137,12 @@ producer::~producer() {
 producer::producer(producer&&) noexcept = default;
 producer& producer::operator=(producer&&) noexcept = default;
 
-receipt producer::put(std::string_view body) { return parts_->put(body); }
-receipt producer::put(const message& message) { return parts_->put(message); }
+receipt producer::put(std::string_view body) {
+    return parts_->put(body);
+}
+receipt producer::put(const message& message) {
+    return parts_->put(message);
+}
 
 outcome producer::flush(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
@@ -145,7 +158,8 @@ bool producer::connected() const {
 
 outcome producer::wait_for_spool(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
-    const outcome how = parts_->wait(lock, limit, [this] { return parts_->session.opened() || !parts_->session.failed_code().empty(); });
+    const outcome how = parts_->wait(
+        lock, limit, [this] { return parts_->session.opened() || !parts_->session.failed_code().empty(); });
     parts_->check_failed();
     return how;
 }
@@ -153,7 +167,8 @@ outcome producer::wait_for_spool(std::optional<duration> limit) {
 producer_stats producer::stats() const {
     const std::lock_guard lock{parts_->mutex};
     const put_counts& counts = parts_->session.counts();
-    return {counts.confirmed, counts.duplicates, counts.refused, counts.put - counts.confirmed - counts.refused};
+    return {counts.confirmed, counts.duplicates, counts.refused,
+            counts.put - counts.confirmed - counts.refused};
 }
 
 }  // namespace ferry

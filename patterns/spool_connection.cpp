@@ -101,8 +101,10 @@ void spool_connection::send(std::vector<outgoing_message>&& more, bool link_up, 
     if (!link_up && !more.empty()) unsent_.clear();
     for (outgoing_message& each : more) unsent_.push_back(std::move(each));
     while (!unsent_.empty() && send_one(unsent_.front())) unsent_.pop_front();
-    if (unsent_.empty()) stuck_since_ns_ = 0;
-    else if (stuck_since_ns_ == 0) stuck_since_ns_ = now.monotonic_ns;
+    if (unsent_.empty())
+        stuck_since_ns_ = 0;
+    else if (stuck_since_ns_ == 0)
+        stuck_since_ns_ = now.monotonic_ns;
 }
 
 }  // namespace ferry

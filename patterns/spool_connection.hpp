@@ -1,7 +1,7 @@
 // The DEALER socket of a producer or consumer, used by the loop thread only.
 //
-// What the socket does not take (nobody there, or a full pipe) waits here in order; the session's window bounds
-// how much that can be.
+// What the socket does not take (nobody there, or a full pipe) waits here in order; the session's window
+// bounds how much that can be.
 #pragma once
 
 #include <deque>

@@ -1,5 +1,5 @@
-// Store and forward with no process in the middle: readings are kept in a directory of this program's own, and
-// passed on whenever the other side is there.
+// Store and forward with no process in the middle: readings are kept in a directory of this program's own,
+// and passed on whenever the other side is there.
 //
 //     sample_embedded_spool outbox tcp://127.0.0.1:5560 10      (nobody there: ten are kept)
 //     ferry rep @:5560 --echo                                   (the other side; any replier will do)

@@ -18,7 +18,8 @@ int give(ferry::context& context, const char* where, unsigned long count) {
     for (unsigned long i = 1; i <= count; ++i) jobs.put("job " + std::to_string(i));
     jobs.flush();  // each is on disk, synced, when this returns
     const ferry::producer_stats counts = jobs.stats();
-    std::cout << "stored " << counts.confirmed << ", not stored " << counts.refused + counts.unconfirmed << '\n';
+    std::cout << "stored " << counts.confirmed << ", not stored " << counts.refused + counts.unconfirmed
+              << '\n';
     return counts.confirmed == count ? 0 : 1;
 }
 

@@ -59,7 +59,9 @@ struct actions {
     std::vector<release_action> releases;
     std::vector<std::uint64_t> closed;  ///< sessions that are over: nothing more will be sent to them
 
-    bool empty() const { return appends.empty() && reads.empty() && sends.empty() && releases.empty() && closed.empty(); }
+    bool empty() const {
+        return appends.empty() && reads.empty() && sends.empty() && releases.empty() && closed.empty();
+    }
 };
 
 }  // namespace ferry

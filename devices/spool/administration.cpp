@@ -12,7 +12,9 @@ using namespace protocol;
 
 constexpr std::array<std::string_view, 3> grade_names = {"synced", "written", "queued"};
 
-std::int64_t value(std::uint64_t number) { return static_cast<std::int64_t>(number); }
+std::int64_t value(std::uint64_t number) {
+    return static_cast<std::int64_t>(number);
+}
 
 }  // namespace
 
@@ -46,10 +48,12 @@ void administration::handle(session& from, const protocol::admin& request) {
         parts_.journal.flush_acks(parts_.now);
         answer = (this->*found->run)(from, request.arguments);
     }
-    const result message{request.request, std::string{answer.code}, std::move(answer.text), std::move(answer.rows)};
+    const result message{request.request, std::string{answer.code}, std::move(answer.text),
+                         std::move(answer.rows)};
     if (!answer.wait) return parts_.send(from.number, encode(message));
     parts_.journal.sync_now();
-    parts_.journal.when(grade::synced, [this, to = from.number, message] { parts_.send(to, encode(message)); });
+    parts_.journal.when(grade::synced,
+                        [this, to = from.number, message] { parts_.send(to, encode(message)); });
 }
 
 stream* administration::find_stream(const header_map& arguments, reply& problem) {
@@ -88,7 +92,9 @@ header_map administration::row_of(const stream& of, const group& whose) const {
         for (const auto& [channel_number, channel] : each.takes)
             consumers += channel.stream == of.number && channel.group == whose.number ? 1 : 0;
     const std::uint64_t untouched =
-        of.next > whose.cursor() ? of.next - whose.cursor() - of.gaps.count({whose.cursor(), of.next - whose.cursor()}) : 0;
+        of.next > whose.cursor()
+            ? of.next - whose.cursor() - of.gaps.count({whose.cursor(), of.next - whose.cursor()})
+            : 0;
     return {{"stream", of.name},
             {"name", whose.name},
             {"ready", value(untouched + whose.returned_count())},
@@ -129,8 +135,9 @@ administration::reply administration::stream_create(session&, const header_map& 
     }
     if (answer.code != code::no_such_stream) return answer;
     answer = {};
-    const std::string sync = text_of(arguments, "sync").value_or(
-        std::string{grade_names.at(static_cast<std::size_t>(parts_.options.default_grade))});
+    const std::string sync =
+        text_of(arguments, "sync")
+            .value_or(std::string{grade_names.at(static_cast<std::size_t>(parts_.options.default_grade))});
     const auto grade_at = std::find(grade_names.begin(), grade_names.end(), sync);
     if (grade_at == grade_names.end()) {
         answer.code = code::bad_option;
@@ -140,19 +147,24 @@ administration::reply administration::stream_create(session&, const header_map& 
         answer.text = parts_.read_only_reason;
     } else {
         const std::uint32_t fresh = parts_.state.next_stream_number();
-        parts_.journal.append(log::record_type::stream_settings,
-                              records::stream_change{static_cast<std::uint64_t>(records::settings_change::set), fresh,
-                                                     *text_of(arguments, "stream"),
-                                                     {static_cast<std::uint64_t>(grade_at - grade_names.begin())}},
-                              parts_.now);
+        parts_.journal.append(
+            log::record_type::stream_settings,
+            records::stream_change{static_cast<std::uint64_t>(records::settings_change::set),
+                                   fresh,
+                                   *text_of(arguments, "stream"),
+                                   {static_cast<std::uint64_t>(grade_at - grade_names.begin())}},
+            parts_.now);
         answer.wait = true;
     }
     return answer;
 }
 
-void administration::drop_channels(std::uint32_t stream_number, std::optional<std::uint32_t> group, const std::string& text) {
+void administration::drop_channels(std::uint32_t stream_number, std::optional<std::uint32_t> group,
+                                   const std::string& text) {
     for (auto& [number, each] : parts_.sessions) {
-        const auto tell = [&](std::uint64_t channel) { parts_.send_error(number, channel, code::removed, text); };
+        const auto tell = [&](std::uint64_t channel) {
+            parts_.send_error(number, channel, code::removed, text);
+        };
         std::erase_if(each.takes, [&](const auto& entry) {
             const bool hit = entry.second.stream == stream_number && (!group || entry.second.group == group);
             if (hit) tell(entry.first);
@@ -175,13 +187,16 @@ administration::reply administration::stream_remove(session&, const header_map& 
     answer.rows.push_back(row_of(*gone));
     const std::uint32_t number = gone->number;
     drop_channels(number, std::nullopt, "stream '" + gone->name + "' was removed");
-    parts_.journal.append(log::record_type::stream_settings,
-                          records::stream_change{static_cast<std::uint64_t>(records::settings_change::removed), number,
-                                                 gone->name, gone->settings},
-                          parts_.now);
+    parts_.journal.append(
+        log::record_type::stream_settings,
+        records::stream_change{static_cast<std::uint64_t>(records::settings_change::removed), number,
+                               gone->name, gone->settings},
+        parts_.now);
     parts_.cache.forget(number);
     parts_.stream_runs.erase(number);
-    parts_.journal.when(grade::synced, [this, number] { parts_.out.releases.push_back({number, ~std::uint64_t{0}}); });
+    parts_.journal.when(grade::synced, [this, number] {
+        parts_.out.releases.push_back({number, ~std::uint64_t{0}});
+    });
     answer.wait = true;
     return answer;
 }
@@ -200,7 +215,8 @@ administration::reply administration::group_info(session&, const header_map& arg
     if (of == nullptr) return answer;
     const std::string name = text_of(arguments, "group").value_or("");
     const group* whose = of->find_group(name);
-    if (whose == nullptr) return {code::no_such_group, "no group '" + name + "' on stream '" + of->name + "'", {}, false};
+    if (whose == nullptr)
+        return {code::no_such_group, "no group '" + name + "' on stream '" + of->name + "'", {}, false};
     answer.rows.push_back(row_of(*of, *whose));
     return answer;
 }
@@ -226,8 +242,8 @@ administration::reply administration::group_remove(session& from, const header_m
     const std::uint32_t number = gone.number;
     drop_channels(of->number, number, "group '" + gone.name + "' was removed");
     parts_.journal.append(log::record_type::group_settings,
-                          records::group_change{static_cast<std::uint64_t>(records::settings_change::removed), of->number,
-                                                number, gone.name, gone.settings, 0, 0},
+                          records::group_change{static_cast<std::uint64_t>(records::settings_change::removed),
+                                                of->number, number, gone.name, gone.settings, 0, 0},
                           parts_.now);
     parts_.group_runs.erase({of->number, number});
     parts_.touched.insert(of->number);

@@ -1,7 +1,7 @@
 // Administration: making, listing, looking at and removing streams and groups (ADMIN ... RESULT).
 //
-// A command is a row in a table: name, verb it needs, function. A result is rows of named values; `stream.info`
-// gives the stream's row, then one for each group.
+// A command is a row in a table: name, verb it needs, function. A result is rows of named values;
+// `stream.info` gives the stream's row, then one for each group.
 #pragma once
 
 #include "devices/spool/brain_parts.hpp"
@@ -35,7 +35,8 @@ class administration {
     stream* find_stream(const header_map& arguments, reply& problem);
     header_map row_of(const stream& of) const;
     header_map row_of(const stream& of, const group& whose) const;
-    void drop_channels(std::uint32_t stream_number, std::optional<std::uint32_t> group, const std::string& text);
+    void drop_channels(std::uint32_t stream_number, std::optional<std::uint32_t> group,
+                       const std::string& text);
 
     brain_parts& parts_;
     settlement& groups_;

@@ -8,7 +8,9 @@ namespace {
 // What a batch costs beside its bytes: map node, queue entry, owner.
 constexpr std::size_t overhead_bytes = 256;
 
-std::size_t cost(const cached_batch& batch) { return batch.batch.view.size() + 4 * batch.count + overhead_bytes; }
+std::size_t cost(const cached_batch& batch) {
+    return batch.batch.view.size() + 4 * batch.count + overhead_bytes;
+}
 
 }  // namespace
 

@@ -25,8 +25,8 @@ brain::brain(const brain_options& options, spool_state recovered, instant now)
     settle_restart();
 }
 
-// After an unclean stop somebody may have seen what lies below the delivered marks, and offsets below the told
-// marks: the first comes back flagged, the second are not used again.
+// After an unclean stop somebody may have seen what lies below the delivered marks, and offsets below the
+// told marks: the first comes back flagged, the second are not used again.
 void brain::settle_restart() {
     const bool clean = parts_.state.stopped_before(parts_.options.incarnation);
     for (auto& [number, each] : parts_.state.streams()) {
@@ -43,7 +43,8 @@ void brain::settle_restart() {
         for (auto& [group_number, whose] : each.groups) {
             parts_.group_runs[{number, group_number}].mark_durable = whose.delivered_mark();
             if (clean) continue;
-            records::attempt seen{number, group_number, static_cast<std::uint64_t>(records::attempt_reason::restarted),
+            records::attempt seen{number, group_number,
+                                  static_cast<std::uint64_t>(records::attempt_reason::restarted),
                                   whose.perhaps_seen(stored_end, each.gaps, parts_.now)};
             if (seen.runs.empty()) continue;
             parts_.journal.append(log::record_type::attempt, seen, parts_.now);
@@ -60,8 +61,10 @@ void brain::bad_frame(session& from) {
 template <typename Message, typename Handler>
 void brain::decoded(session& from, std::string_view head, Handler handler) {
     Message message;
-    if (decode(head, message)) handler(message);
-    else bad_frame(from);
+    if (decode(head, message))
+        handler(message);
+    else
+        bad_frame(from);
 }
 
 void brain::hello(session& from, const protocol::hello& request) {
@@ -73,26 +76,39 @@ void brain::hello(session& from, const protocol::hello& request) {
     from.unsent.clear();
     from.client = request.client.substr(0, 256);
     from.greeted = true;
-    parts_.send(from.number,
-                encode(welcome{version, parts_.options.incarnation,
-                               {{"message_bytes_max", static_cast<std::int64_t>(parts_.options.message_bytes_max)},
-                                {"frame_bytes_max", static_cast<std::int64_t>(batch_bytes_max)},
-                                {"ping_ms", static_cast<std::int64_t>(ping_interval_ns / 1'000'000)}}}));
+    parts_.send(
+        from.number,
+        encode(welcome{version,
+                       parts_.options.incarnation,
+                       {{"message_bytes_max", static_cast<std::int64_t>(parts_.options.message_bytes_max)},
+                        {"frame_bytes_max", static_cast<std::int64_t>(batch_bytes_max)},
+                        {"ping_ms", static_cast<std::int64_t>(ping_interval_ns / 1'000'000)}}}));
 }
 
 void brain::handle(session& from, kind what, std::string_view head, const shared_bytes& body) {
     switch (what) {
-        case kind::open: return decoded<protocol::open>(from, head, [&](auto& m) { intake_.open(from, m); });
-        case kind::put: return decoded<protocol::put>(from, head, [&](auto& m) { intake_.put(from, m, body); });
-        case kind::part: return decoded<protocol::part>(from, head, [&](auto& m) { intake_.part(from, m, body); });
-        case kind::join: return decoded<protocol::join>(from, head, [&](auto& m) { settlement_.join(from, m); });
-        case kind::leave: return decoded<protocol::leave>(from, head, [&](auto& m) { settlement_.leave(from, m); });
-        case kind::credit: return decoded<protocol::credit>(from, head, [&](auto& m) { settlement_.credit(from, m); });
-        case kind::ack: return decoded<protocol::ack>(from, head, [&](auto& m) { settlement_.ack(from, m); });
-        case kind::nack: return decoded<protocol::nack>(from, head, [&](auto& m) { settlement_.nack(from, m); });
-        case kind::release: return decoded<protocol::release>(from, head, [&](auto& m) { settlement_.release(from, m); });
-        case kind::extend: return decoded<protocol::extend>(from, head, [&](auto& m) { settlement_.extend(from, m); });
-        case kind::admin: return decoded<protocol::admin>(from, head, [&](auto& m) { administration_.handle(from, m); });
+        case kind::open:
+            return decoded<protocol::open>(from, head, [&](auto& m) { intake_.open(from, m); });
+        case kind::put:
+            return decoded<protocol::put>(from, head, [&](auto& m) { intake_.put(from, m, body); });
+        case kind::part:
+            return decoded<protocol::part>(from, head, [&](auto& m) { intake_.part(from, m, body); });
+        case kind::join:
+            return decoded<protocol::join>(from, head, [&](auto& m) { settlement_.join(from, m); });
+        case kind::leave:
+            return decoded<protocol::leave>(from, head, [&](auto& m) { settlement_.leave(from, m); });
+        case kind::credit:
+            return decoded<protocol::credit>(from, head, [&](auto& m) { settlement_.credit(from, m); });
+        case kind::ack:
+            return decoded<protocol::ack>(from, head, [&](auto& m) { settlement_.ack(from, m); });
+        case kind::nack:
+            return decoded<protocol::nack>(from, head, [&](auto& m) { settlement_.nack(from, m); });
+        case kind::release:
+            return decoded<protocol::release>(from, head, [&](auto& m) { settlement_.release(from, m); });
+        case kind::extend:
+            return decoded<protocol::extend>(from, head, [&](auto& m) { settlement_.extend(from, m); });
+        case kind::admin:
+            return decoded<protocol::admin>(from, head, [&](auto& m) { administration_.handle(from, m); });
         default:
             ++parts_.counters.frames_bad;
             return parts_.send_error(from.number, 0, code::unsupported,
@@ -167,13 +183,16 @@ void brain::read_done(std::uint64_t cookie, log::read_result&& result, instant n
     dispatcher_.read_done(cookie, std::move(result));
 }
 
-void brain::space(std::uint64_t bytes_left) { parts_.disk_full = bytes_left == 0; }
+void brain::space(std::uint64_t bytes_left) {
+    parts_.disk_full = bytes_left == 0;
+}
 
 void brain::unsent(send_action action) {
     session* to = parts_.find_session(action.session);
     if (to == nullptr) return;
     to->unsent.push_back(std::move(action));
-    if (to->unsent.size() > unsent_max) return forget(to->number);  // it has not read for thousands of replies
+    if (to->unsent.size() > unsent_max)
+        return forget(to->number);  // it has not read for thousands of replies
     retry_due_ns_ = std::min(retry_due_ns_, parts_.now.monotonic_ns + retry_after_ns);
 }
 

@@ -1,7 +1,8 @@
 // The brain of a spool: an asynchronous state machine. Events go in, actions come out.
 //
-// No call blocks, reads a clock, opens a file or owns a socket; randomness is seeded. The device (spool) gives
-// it sockets, threads and the log, the simulator gives it none of these and replays any history from a seed.
+// No call blocks, reads a clock, opens a file or owns a socket; randomness is seeded. The device (spool)
+// gives it sockets, threads and the log, the simulator gives it none of these and replays any history from a
+// seed.
 //
 //     brain.frame(session, user, head, body, now);      // what a peer sent
 //     for (auto& each : brain.take_actions(now)...) ... // append, read, send, release
@@ -26,7 +27,8 @@ class brain {
     brain(const brain&) = delete;
     brain& operator=(const brain&) = delete;
 
-    // --- events ---------------------------------------------------------------------------------------------
+    // --- events
+    // ---------------------------------------------------------------------------------------------
     /// A frame of the protocol and, where the kind has one, its payload frame.
     void frame(std::uint64_t session_number, std::string_view user, std::string_view head,
                std::optional<shared_bytes> body, instant now);
@@ -42,7 +44,8 @@ class brain {
     void unsent(send_action action);
     void tick(instant now);
 
-    // --- actions ---------------------------------------------------------------------------------------------
+    // --- actions
+    // ---------------------------------------------------------------------------------------------
     actions take_actions(instant now);
     /// The last append of an orderly stop: a watermark and a clean snapshot. Nothing may follow.
     std::optional<append_action> stop(instant now);

@@ -24,12 +24,12 @@ enum class verb : std::uint8_t { publish, consume, ack, admin };
 
 struct brain_options {
     std::uint64_t incarnation = 1;
-    std::uint64_t seed = 1;                          ///< of lease and producer ids
-    std::uint64_t record_bytes_max = 16 << 20;       ///< what the log takes
-    std::uint64_t message_bytes_max = 16 << 20;      ///< payload of one message
-    std::size_t pool_bytes = 8 << 20;                ///< ingress, egress and cached batches, each
-    std::size_t runs_max = 250'000;                  ///< open runs kept by all groups together (about 100 B each)
-    std::size_t producers_max = 100'000;             ///< per user
+    std::uint64_t seed = 1;                      ///< of lease and producer ids
+    std::uint64_t record_bytes_max = 16 << 20;   ///< what the log takes
+    std::uint64_t message_bytes_max = 16 << 20;  ///< payload of one message
+    std::size_t pool_bytes = 8 << 20;            ///< ingress, egress and cached batches, each
+    std::size_t runs_max = 250'000;              ///< open runs kept by all groups together (about 100 B each)
+    std::size_t producers_max = 100'000;         ///< per user
     protocol::grade default_grade = protocol::grade::synced;
     std::function<bool(std::string_view user, verb, std::string_view stream)> allow;  ///< absent: everything
 };
@@ -63,20 +63,26 @@ struct stream_run {
     std::deque<pending> pending;
     std::uint64_t told_durable = 0;  ///< the told mark that is synced
     std::uint64_t told_asked = 0;
-    std::deque<std::pair<std::uint64_t, std::function<void()>>> untold;  ///< (end offset, answer) until the mark covers it
+    std::deque<std::pair<std::uint64_t, std::function<void()>>>
+        untold;  ///< (end offset, answer) until the mark covers it
     std::uint64_t released = 0;
 };
 
 /// What of a group lives only as long as the spool runs.
 struct group_run {
     std::uint64_t mark_durable = 0;  ///< the delivered mark that is synced
-    std::deque<std::pair<std::uint64_t, std::uint64_t>> consumers;  ///< (session, channel), next in turn first
+    std::deque<std::pair<std::uint64_t, std::uint64_t>>
+        consumers;  ///< (session, channel), next in turn first
     bool reading = false;
 };
 
 struct brain_parts {
     brain_parts(const brain_options& given, spool_state recovered)
-        : options{given}, state{std::move(recovered)}, journal{state}, cache{given.pool_bytes}, random{given.seed} {}
+        : options{given},
+          state{std::move(recovered)},
+          journal{state},
+          cache{given.pool_bytes},
+          random{given.seed} {}
 
     using group_key = std::pair<std::uint32_t, std::uint32_t>;  // stream, group
 
@@ -89,10 +95,10 @@ struct brain_parts {
     std::map<std::uint64_t, session> sessions;
     std::map<std::uint32_t, stream_run> stream_runs;
     std::map<group_key, group_run> group_runs;
-    std::set<std::uint32_t> touched;              ///< streams in which something may be deliverable now
+    std::set<std::uint32_t> touched;  ///< streams in which something may be deliverable now
     std::set<std::pair<std::uint64_t, std::uint64_t>> to_confirm;  ///< (session, channel) with STORED to send
     std::uint64_t next_holder = 1;
-    std::string read_only_reason;                 ///< empty while writing works
+    std::string read_only_reason;  ///< empty while writing works
     bool disk_full = false;
     actions out;
     brain_counters counters;

@@ -64,15 +64,16 @@ bool dispatcher::below_mark(stream& from, group& whose, tried_run& picked) {
     if (picked.offset + mark_margin > whose.delivered_mark()) {
         const std::uint64_t mark = std::max(picked.offset, whose.delivered_mark()) + mark_step;
         parts_.journal.append(log::record_type::mark,
-                              records::mark{static_cast<std::uint64_t>(records::mark_kind::delivered), from.number,
-                                            whose.number, mark},
+                              records::mark{static_cast<std::uint64_t>(records::mark_kind::delivered),
+                                            from.number, whose.number, mark},
                               parts_.now);
         parts_.journal.sync_now();
-        parts_.journal.when(grade::synced, [this, key = brain_parts::group_key{from.number, whose.number}, mark] {
-            group_run& waiting = parts_.group_runs[key];
-            waiting.mark_durable = std::max(waiting.mark_durable, mark);
-            parts_.touched.insert(key.first);
-        });
+        parts_.journal.when(grade::synced,
+                            [this, key = brain_parts::group_key{from.number, whose.number}, mark] {
+                                group_run& waiting = parts_.group_runs[key];
+                                waiting.mark_durable = std::max(waiting.mark_durable, mark);
+                                parts_.touched.insert(key.first);
+                            });
     }
     if (picked.offset >= run.mark_durable) return false;
     picked.count = std::min(picked.count, run.mark_durable - picked.offset);
@@ -80,12 +81,14 @@ bool dispatcher::below_mark(stream& from, group& whose, tried_run& picked) {
 }
 
 // Adds as much of `picked` as the cache holds in one piece. False: it must be read first.
-bool dispatcher::fill(parcel& into, std::uint32_t stream_number, const tried_run& picked, std::uint64_t& taken) {
+bool dispatcher::fill(parcel& into, std::uint32_t stream_number, const tried_run& picked,
+                      std::uint64_t& taken) {
     const cached_batch* at = parts_.cache.find(stream_number, picked.offset);
     if (at == nullptr) return false;
     taken = std::min(picked.count, at->end() - picked.offset);
     std::string_view bytes = at->slice(picked.offset, taken);
-    if (bytes.size() > batch_bytes_max && taken > 1) {  // a large slice of one batch leaves in frames of its own
+    if (bytes.size() > batch_bytes_max &&
+        taken > 1) {  // a large slice of one batch leaves in frames of its own
         taken = std::max<std::uint64_t>(1, taken * batch_bytes_max / 2 / bytes.size());
         bytes = at->slice(picked.offset, taken);
     }
@@ -103,17 +106,24 @@ bool dispatcher::fill(parcel& into, std::uint32_t stream_number, const tried_run
     return true;
 }
 
-bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_number, std::uint64_t channel_number) {
+bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_number,
+                            std::uint64_t channel_number) {
     session& to = *parts_.find_session(session_number);
     take_channel& channel = to.takes.at(channel_number);
     if (!channel.has_credit() || channel.unread_bytes >= unread_bytes_max()) return false;
     std::size_t kept = 0;
     for (const auto& [number, each] : from.groups) kept += each.runs_kept();
-    const std::uint64_t visible = kept < parts_.options.runs_max ? parts_.stream_runs[from.number].visible : whose.cursor();
+    const std::uint64_t visible =
+        kept < parts_.options.runs_max ? parts_.stream_runs[from.number].visible : whose.cursor();
 
-    lease held{.id = parts_.random_id(), .holder = channel.holder, .frame = channel.frames + 1, .user = to.user,
-               .deadline_ns = parts_.now.monotonic_ns + channel.lease_ns, .given_ns = parts_.now.monotonic_ns,
-               .runs = {}, .outstanding = 0};
+    lease held{.id = parts_.random_id(),
+               .holder = channel.holder,
+               .frame = channel.frames + 1,
+               .user = to.user,
+               .deadline_ns = parts_.now.monotonic_ns + channel.lease_ns,
+               .given_ns = parts_.now.monotonic_ns,
+               .runs = {},
+               .outstanding = 0};
     parcel what;
     lease* under = nullptr;
     while (what.bytes < parcel_bytes) {
@@ -181,13 +191,16 @@ bool dispatcher::deliver_to_reader(stream& from, session& to, std::uint64_t chan
     const std::uint64_t visible = parts_.stream_runs[from.number].visible;
     channel.read_from = from.gaps.first_absent(std::max(channel.read_from, from.first));
     parcel what;
-    while (channel.read_from < visible && what.bytes < parcel_bytes && what.messages < channel.messages_max - channel.messages) {
+    while (channel.read_from < visible && what.bytes < parcel_bytes &&
+           what.messages < channel.messages_max - channel.messages) {
         const auto gap = from.gaps.next_run(channel.read_from);
         const std::uint64_t end = gap ? std::min(visible, gap->first) : visible;
         const std::uint64_t room = channel.messages_max - channel.messages - what.messages;
         std::uint64_t taken = 0;
-        if (!fill(what, from.number, {channel.read_from, std::min(end - channel.read_from, room), 1, 0, 0}, taken)) {
-            if (what.messages == 0) ask_read({from.number, std::nullopt, {to.number, channel_number}, channel.read_from});
+        if (!fill(what, from.number, {channel.read_from, std::min(end - channel.read_from, room), 1, 0, 0},
+                  taken)) {
+            if (what.messages == 0)
+                ask_read({from.number, std::nullopt, {to.number, channel_number}, channel.read_from});
             break;
         }
         if (taken == 0) break;
@@ -226,9 +239,13 @@ void dispatcher::read_done(std::uint64_t cookie, log::read_result&& result) {
         if (!records::split_messages(each.payload, head, batch)) continue;
         if (each.header.first_offset > expected) remove_damaged(*from, expected, each.header.first_offset);
         expected = std::max(expected, each.header.first_offset + each.header.count);
-        kept += parts_.cache.add(what.stream, {each.header.first_offset, each.header.count, each.header.wall_ns,
+        kept += parts_.cache.add(what.stream, {each.header.first_offset,
+                                               each.header.count,
+                                               each.header.wall_ns,
                                                static_cast<checksum_kind>(head.checksum_kind),
-                                               static_cast<std::uint32_t>(head.checksum), {owner, batch}, {}});
+                                               static_cast<std::uint32_t>(head.checksum),
+                                               {owner, batch},
+                                               {}});
         if (kept > parts_.cache.bytes_max() / 2) break;  // more would push out what was asked for
     }
     if (result.at_end && result.records.empty()) {
@@ -240,7 +257,9 @@ void dispatcher::read_done(std::uint64_t cookie, log::read_result&& result) {
     if (what.group || to == nullptr || !to->takes.contains(what.reader.second)) return;
     take_channel& channel = to->takes.at(what.reader.second);
     if (parts_.cache.find(what.stream, channel.read_from) == nullptr)
-        channel.read_from = result.records.empty() ? expected : std::max(channel.read_from, result.records.front().header.first_offset);
+        channel.read_from = result.records.empty()
+                                ? expected
+                                : std::max(channel.read_from, result.records.front().header.first_offset);
 }
 
 // What cannot be read any more is removed for everybody, durably and counted: a group must not wait for it.

@@ -19,15 +19,17 @@ run overlap(run a, run b) {
 
 void add_run(std::vector<run>& runs, run more) {
     if (more.count == 0) return;
-    if (!runs.empty() && runs.back().end() == more.first) runs.back().count += more.count;
-    else runs.push_back(more);
+    if (!runs.empty() && runs.back().end() == more.first)
+        runs.back().count += more.count;
+    else
+        runs.push_back(more);
 }
 
 }  // namespace
 
 bool group::open_run::same_fate(const open_run& other) const {
-    return attempt == other.attempt && failures == other.failures && is == other.is && due_ns == other.due_ns &&
-           lease_id == other.lease_id;
+    return attempt == other.attempt && failures == other.failures && is == other.is &&
+           due_ns == other.due_ns && lease_id == other.lease_id;
 }
 
 // Joins with the neighbours of equal fate, so that what came back in pieces does not stay in pieces.
@@ -110,12 +112,14 @@ void group::count_down(std::uint64_t lease_id, std::uint64_t count) {
     leases_.erase(found);
 }
 
-std::optional<tried_run> group::pick(std::uint64_t visible, const run_set& gaps, std::uint64_t count_max) const {
+std::optional<tried_run> group::pick(std::uint64_t visible, const run_set& gaps,
+                                     std::uint64_t count_max) const {
     if (count_max == 0) return std::nullopt;
     if (!ready_.empty()) {
         const auto& [offset, open] = *open_.find(*ready_.begin());
         if (offset < visible)
-            return tried_run{offset, std::min({open.count, count_max, visible - offset}), open.attempt, open.failures, 0};
+            return tried_run{offset, std::min({open.count, count_max, visible - offset}), open.attempt,
+                             open.failures, 0};
         return std::nullopt;
     }
     const std::uint64_t first = gaps.first_absent(cursor_);
@@ -164,7 +168,8 @@ void group::judge(std::uint64_t lease_id, run acked, ack_outcome& into) const {
     std::uint64_t at = acked.first;
     while (at < acked.end()) {
         auto next = open_.upper_bound(at);
-        const bool inside = next != open_.begin() && std::prev(next)->first + std::prev(next)->second.count > at;
+        const bool inside =
+            next != open_.begin() && std::prev(next)->first + std::prev(next)->second.count > at;
         const auto open = inside ? std::prev(next) : open_.end();
         const std::uint64_t open_from = next == open_.end() ? never : next->first;
         std::uint64_t end = std::min(acked.end(), inside ? open->first + open->second.count : open_from);
@@ -211,12 +216,17 @@ void group::release(std::uint64_t lease_id, const std::vector<run>& runs) {
     count_down(lease_id, released);
 }
 
-std::uint64_t group::next_deadline_ns() const { return deadlines_.empty() ? never : deadlines_.begin()->first; }
-std::uint64_t group::next_due_ns() const { return delayed_.empty() ? never : delayed_.begin()->first; }
+std::uint64_t group::next_deadline_ns() const {
+    return deadlines_.empty() ? never : deadlines_.begin()->first;
+}
+std::uint64_t group::next_due_ns() const {
+    return delayed_.empty() ? never : delayed_.begin()->first;
+}
 
 std::vector<std::uint64_t> group::expired(std::uint64_t now_ns) const {
     std::vector<std::uint64_t> ids;
-    for (auto at = deadlines_.begin(); at != deadlines_.end() && at->first <= now_ns; ++at) ids.push_back(at->second);
+    for (auto at = deadlines_.begin(); at != deadlines_.end() && at->first <= now_ns; ++at)
+        ids.push_back(at->second);
     return ids;
 }
 

@@ -9,9 +9,9 @@
 //                                 v                         |
 //                               dead  (kept, settled for the floor)
 //
-// All below the `cursor` has been looked at. Of that, what is neither acked nor dead stands in `open_` as runs
-// with equal fate; everything else below the cursor is settled, so acks cost nothing to keep. At and above
-// the cursor every message is ready for its first attempt.
+// All below the `cursor` has been looked at. Of that, what is neither acked nor dead stands in `open_` as
+// runs with equal fate; everything else below the cursor is settled, so acks cost nothing to keep. At and
+// above the cursor every message is ready for its first attempt.
 //
 // The `apply_*` calls change durable state and are used alike when it happens and when the log is replayed;
 // leases exist only while the spool runs. Nothing here reads a clock, and nothing fails: what the caller may
@@ -38,7 +38,8 @@ using protocol::run;
 struct group_settings {
     std::uint64_t lease_ms = 30'000;
     std::uint64_t max_attempts = 16;
-    std::vector<std::uint64_t> backoff_ms = {0, 1000, 5000, 30'000};  ///< after attempt 1, 2, ...; the last repeats
+    std::vector<std::uint64_t> backoff_ms = {0, 1000, 5000,
+                                             30'000};  ///< after attempt 1, 2, ...; the last repeats
     std::string from = "first";  ///< where it was told to start: first, new or an offset
     static auto fields(auto& m) { return std::tie(m.lease_ms, m.max_attempts, m.backoff_ms, m.from); }
     friend bool operator==(const group_settings&, const group_settings&) = default;
@@ -126,21 +127,25 @@ class group {
     /// Makes delayed messages ready whose time has come; true if there were any.
     bool wake_due(std::uint64_t now_ns);
 
-    // --- durable changes -------------------------------------------------------------------------------------
+    // --- durable changes
+    // -------------------------------------------------------------------------------------
 
     void apply_ack(run settled, const run_set& gaps);
     void apply_attempt(const tried_run& tried, const run_set& gaps, instant now);
     void apply_dead(const dead_run& died, const run_set& gaps);
-    void apply_mark(std::uint64_t delivered_mark) { delivered_mark_ = std::max(delivered_mark_, delivered_mark); }
+    void apply_mark(std::uint64_t delivered_mark) {
+        delivered_mark_ = std::max(delivered_mark_, delivered_mark);
+    }
 
     /// Everything below is removed, and was settled here: the gaps in it will not be known any more.
     void pass(std::uint64_t removed_below) { cursor_ = std::max(cursor_, removed_below); }
 
-    /// After an unclean open: what was stored then and lies below the delivered mark may have been seen. Gives
-    /// the runs whose attempt must rise, for one record that `apply_attempt` then reads.
+    /// After an unclean open: what was stored then and lies below the delivered mark may have been seen.
+    /// Gives the runs whose attempt must rise, for one record that `apply_attempt` then reads.
     std::vector<tried_run> perhaps_seen(std::uint64_t stored_end, const run_set& gaps, instant now) const;
 
-    // --- looking -------------------------------------------------------------------------------------------------
+    // --- looking
+    // -------------------------------------------------------------------------------------------------
 
     std::uint64_t delivered_mark() const noexcept { return delivered_mark_; }
     std::uint64_t cursor() const noexcept { return cursor_; }

@@ -26,7 +26,8 @@ std::string_view asked_for(std::string_view headers) {
     for (std::uint32_t left = from.map(); left > 0 && from.good(); --left) {
         const std::string_view name = from.text();
         from.skip();
-        if (std::find(asking_headers.begin(), asking_headers.end(), name) != asking_headers.end()) return name;
+        if (std::find(asking_headers.begin(), asking_headers.end(), name) != asking_headers.end())
+            return name;
     }
     return {};
 }
@@ -57,7 +58,8 @@ stream* intake::find_or_create(session& from, const protocol::open& request) {
     }
     if (stream* found = parts_.state.find(request.stream)) return found;
     if (!flag_of(request.options, "create", true)) {
-        parts_.send_error(from.number, request.channel, code::no_such_stream, "no stream '" + request.stream + "'");
+        parts_.send_error(from.number, request.channel, code::no_such_stream,
+                          "no stream '" + request.stream + "'");
         return nullptr;
     }
     if (!parts_.read_only_reason.empty()) {
@@ -66,7 +68,8 @@ stream* intake::find_or_create(session& from, const protocol::open& request) {
     }
     const std::uint32_t fresh = parts_.state.next_stream_number();
     parts_.journal.append(log::record_type::stream_settings,
-                          records::stream_change{static_cast<std::uint64_t>(records::settings_change::set), fresh,
+                          records::stream_change{static_cast<std::uint64_t>(records::settings_change::set),
+                                                 fresh,
                                                  request.stream,
                                                  {static_cast<std::uint64_t>(parts_.options.default_grade)}},
                           parts_.now);
@@ -95,8 +98,10 @@ void intake::open(session& from, const protocol::open& request) {
     parts_.journal.sync_now();
 }
 
-void intake::issue_identity(session& from, stream& into, const protocol::open& request, put_channel& channel) {
-    producer_state* known = request.producer_name ? into.find_named_producer(from.user, *request.producer_name)
+void intake::issue_identity(session& from, stream& into, const protocol::open& request,
+                            put_channel& channel) {
+    producer_state* known = request.producer_name
+                                ? into.find_named_producer(from.user, *request.producer_name)
                             : request.producer_id ? into.find_producer(from.user, *request.producer_id)
                                                   : nullptr;
     const bool held = request.producer_id && request.producer_id->size() == 8;
@@ -115,13 +120,15 @@ void intake::issue_identity(session& from, stream& into, const protocol::open& r
     }
     expire_producers(into, from.user);
     const std::uint64_t fresh = parts_.random_id();
-    channel.producer_id = known != nullptr ? known->id : std::string{reinterpret_cast<const char*>(&fresh), sizeof fresh};
+    channel.producer_id =
+        known != nullptr ? known->id : std::string{reinterpret_cast<const char*>(&fresh), sizeof fresh};
     channel.epoch = (known != nullptr ? known->epoch : 0) + 1;
-    parts_.journal.append(log::record_type::producer,
-                          records::producer_change{static_cast<std::uint64_t>(records::producer_change_kind::epoch_issued),
-                                                   into.number, from.user, channel.producer_id, request.producer_name,
-                                                   channel.epoch},
-                          parts_.now);
+    parts_.journal.append(
+        log::record_type::producer,
+        records::producer_change{static_cast<std::uint64_t>(records::producer_change_kind::epoch_issued),
+                                 into.number, from.user, channel.producer_id, request.producer_name,
+                                 channel.epoch},
+        parts_.now);
 }
 
 // The oldest makes room; one that has gone for so long starts anew.
@@ -129,15 +136,17 @@ void intake::expire_producers(stream& of, const std::string& user) {
     if (of.producers.size() < parts_.options.producers_max) return;
     const producer_state* oldest = nullptr;
     for (const auto& [key, each] : of.producers)
-        if (each.user == user && (oldest == nullptr || each.last_used_wall_ns < oldest->last_used_wall_ns)) oldest = &each;
+        if (each.user == user && (oldest == nullptr || each.last_used_wall_ns < oldest->last_used_wall_ns))
+            oldest = &each;
     if (oldest != nullptr) forget_producer(of, *oldest);
 }
 
 void intake::forget_producer(const stream& of, const producer_state& which) {
-    parts_.journal.append(log::record_type::producer,
-                          records::producer_change{static_cast<std::uint64_t>(records::producer_change_kind::expired),
-                                                   of.number, which.user, which.id, std::nullopt, 0},
-                          parts_.now);
+    parts_.journal.append(
+        log::record_type::producer,
+        records::producer_change{static_cast<std::uint64_t>(records::producer_change_kind::expired),
+                                 of.number, which.user, which.id, std::nullopt, 0},
+        parts_.now);
 }
 
 void intake::tick() {
@@ -145,11 +154,13 @@ void intake::tick() {
     next_expiry_ns_ = parts_.now.monotonic_ns + expiry_every_ns;
     std::set<std::pair<std::uint32_t, std::string>> in_use;
     for (const auto& [number, each] : parts_.sessions)
-        for (const auto& [channel_number, channel] : each.puts) in_use.emplace(channel.stream, channel.producer_id);
+        for (const auto& [channel_number, channel] : each.puts)
+            in_use.emplace(channel.stream, channel.producer_id);
     for (auto& [number, each] : parts_.state.streams()) {
         std::vector<producer_state> old;
         for (const auto& [key, producer] : each.producers)
-            if (producer.last_used_wall_ns + producer_kept_ns < parts_.now.wall_ns && !in_use.contains({number, producer.id}))
+            if (producer.last_used_wall_ns + producer_kept_ns < parts_.now.wall_ns &&
+                !in_use.contains({number, producer.id}))
                 old.push_back(producer);
         for (const producer_state& producer : old) forget_producer(each, producer);
     }
@@ -178,7 +189,8 @@ std::uint64_t intake::window_bytes() const {
 void intake::part(session& from, const protocol::part& request, const shared_bytes& body) {
     const auto found = from.puts.find(request.channel);
     if (found == from.puts.end())
-        return parts_.send_error(from.number, request.channel, code::no_channel, "PART on a channel that is not open");
+        return parts_.send_error(from.number, request.channel, code::no_channel,
+                                 "PART on a channel that is not open");
     part_buffer& parts = found->second.parts;
     const bool begins = request.index == 0;
     if (begins) parts = {0, request.count, {}, false};
@@ -188,12 +200,16 @@ void intake::part(session& from, const protocol::part& request, const shared_byt
         return;
     }
     ++parts.expected;
-    if (parts.bytes.size() + body.view.size() > parts_.options.message_bytes_max + batch_bytes_max) parts.too_large = true;
-    if (parts.too_large) parts.bytes.clear();
-    else parts.bytes += body.view;
+    if (parts.bytes.size() + body.view.size() > parts_.options.message_bytes_max + batch_bytes_max)
+        parts.too_large = true;
+    if (parts.too_large)
+        parts.bytes.clear();
+    else
+        parts.bytes += body.view;
 }
 
-intake::verdict intake::judge_items(const protocol::put& request, std::string_view batch, bool& headers) const {
+intake::verdict intake::judge_items(const protocol::put& request, std::string_view batch,
+                                    bool& headers) const {
     if (request.checksum_kind > 1) return {code::bad_frame, "unknown kind of checksum", 0};
     if (request.checksum_kind == 1 && log::crc32c(batch) != request.checksum)
         return {code::bad_frame, "the batch does not match its checksum", 0};
@@ -202,12 +218,15 @@ intake::verdict intake::judge_items(const protocol::put& request, std::string_vi
     while (const auto item = cursor.next()) {
         ++items;
         if (item->payload.size() > parts_.options.message_bytes_max)
-            return {code::too_large, "a message of " + std::to_string(item->payload.size()) + " bytes, the limit is " +
-                                         std::to_string(parts_.options.message_bytes_max), 0};
+            return {code::too_large,
+                    "a message of " + std::to_string(item->payload.size()) + " bytes, the limit is " +
+                        std::to_string(parts_.options.message_bytes_max),
+                    0};
         if (item->headers.empty()) continue;
         headers = true;
         if (const std::string_view asked = asked_for(item->headers); !asked.empty())
-            return {code::unsupported, "the header '" + std::string{asked} + "' is not supported by this spool", 0};
+            return {code::unsupported,
+                    "the header '" + std::string{asked} + "' is not supported by this spool", 0};
     }
     if (!cursor.good() || items != request.count || items == 0 || items > (1U << 24))
         return {code::bad_frame, "the batch does not hold the messages it claims", 0};
@@ -227,8 +246,10 @@ intake::verdict intake::judge(const session& from, const put_channel& channel, c
     if (request.previous != last || request.first <= last || request.first + request.count < request.first)
         return {code::out_of_order, "the batch does not follow the last one stored", last + 1};
     if (batch.size() + head_bytes_max > parts_.options.record_bytes_max)
-        return {code::too_large, "a batch of " + std::to_string(batch.size()) + " bytes, the limit is " +
-                                     std::to_string(parts_.options.record_bytes_max - head_bytes_max), last + 1};
+        return {code::too_large,
+                "a batch of " + std::to_string(batch.size()) + " bytes, the limit is " +
+                    std::to_string(parts_.options.record_bytes_max - head_bytes_max),
+                last + 1};
     if (parts_.disk_full) return {code::full, "the disk is full but for the reserve", last + 1};
     return judge_items(request, batch, headers);
 }
@@ -236,7 +257,8 @@ intake::verdict intake::judge(const session& from, const put_channel& channel, c
 const stored_batch* intake::find_duplicate(const put_channel& channel, const std::string& user,
                                            const protocol::put& request) const {
     stream* into = parts_.state.find(channel.stream);
-    const producer_state* producer = into == nullptr ? nullptr : into->find_producer(user, channel.producer_id);
+    const producer_state* producer =
+        into == nullptr ? nullptr : into->find_producer(user, channel.producer_id);
     if (producer == nullptr || producer->epoch > channel.epoch) return nullptr;
     for (const stored_batch& each : producer->recent)
         if (each.first == request.first && each.count == request.count) return &each;
@@ -246,7 +268,8 @@ const stored_batch* intake::find_duplicate(const put_channel& channel, const std
 void intake::put(session& from, const protocol::put& request, const shared_bytes& body) {
     const auto found = from.puts.find(request.channel);
     if (found == from.puts.end())
-        return parts_.send_error(from.number, request.channel, code::no_channel, "PUT on a channel that is not open");
+        return parts_.send_error(from.number, request.channel, code::no_channel,
+                                 "PUT on a channel that is not open");
     put_channel& channel = found->second;
     shared_bytes batch = body;
     const bool too_large = channel.parts.too_large;
@@ -258,18 +281,20 @@ void intake::put(session& from, const protocol::put& request, const shared_bytes
     ++channel.batches_received;
     channel.bytes_received += batch.view.size();
     const std::uint64_t under_way = channel.bytes_received - channel.bytes_settled;
-    const bool over = channel.batches_received - channel.batches_settled > window_batches + 1 ||
-                      (under_way > batch.view.size() && under_way > parts_.options.pool_bytes + batch_bytes_max);
+    const bool over =
+        channel.batches_received - channel.batches_settled > window_batches + 1 ||
+        (under_way > batch.view.size() && under_way > parts_.options.pool_bytes + batch_bytes_max);
     const auto refuse = [&](std::string_view why, const std::string& reason, std::uint64_t expected) {
         ++channel.batches_settled;
         channel.bytes_settled += batch.view.size();
         parts_.counters.messages_refused += request.count;
         parts_.to_confirm.emplace(from.number, request.channel);  // the window moves on
-        parts_.send(from.number,
-                    encode(refused{request.channel, request.first, request.count, std::string{why}, reason, expected}));
+        parts_.send(from.number, encode(refused{request.channel, request.first, request.count,
+                                                std::string{why}, reason, expected}));
     };
     if (too_large)
-        return refuse(code::too_large, "a message may have " + std::to_string(parts_.options.message_bytes_max) + " bytes", 0);
+        return refuse(code::too_large,
+                      "a message may have " + std::to_string(parts_.options.message_bytes_max) + " bytes", 0);
     if (over) {
         ++parts_.counters.frames_over_window;
         return refuse(code::out_of_order, "beyond the window", 0);
@@ -287,15 +312,16 @@ void intake::put(session& from, const protocol::put& request, const shared_bytes
     store(from, request.channel, channel, request, std::move(batch), headers);
 }
 
-void intake::store(session& from, std::uint64_t channel_number, put_channel& channel, const protocol::put& request,
-                   shared_bytes batch, bool headers) {
+void intake::store(session& from, std::uint64_t channel_number, put_channel& channel,
+                   const protocol::put& request, shared_bytes batch, bool headers) {
     stream& into = *parts_.state.find(channel.stream);
     const std::uint64_t offset = into.next;
     const std::uint64_t end = offset + request.count;
-    const records::messages_head head{from.user, channel.producer_id, channel.epoch, request.first, request.time_ns,
-                                      request.checksum_kind, request.checksum, std::nullopt};
+    const records::messages_head head{from.user,       channel.producer_id,   channel.epoch,    request.first,
+                                      request.time_ns, request.checksum_kind, request.checksum, std::nullopt};
     if (!into.find_producer(from.user, channel.producer_id)) expire_producers(into, from.user);
-    const auto flags = static_cast<std::uint8_t>(static_cast<unsigned>(channel.grade) | (headers ? records::has_headers : 0U));
+    const auto flags = static_cast<std::uint8_t>(static_cast<unsigned>(channel.grade) |
+                                                 (headers ? records::has_headers : 0U));
     parts_.journal.append({.type = log::record_type::messages,
                            .flags = flags,
                            .stream = into.number,
@@ -307,7 +333,8 @@ void intake::store(session& from, std::uint64_t channel_number, put_channel& cha
     parts_.counters.messages_stored += request.count;
     stream_run& run = parts_.stream_runs[into.number];
     run.pending.push_back({end, false, channel.grade != grade::synced});
-    if (channel.grade == grade::synced) parts_.journal.sync_now();
+    if (channel.grade == grade::synced)
+        parts_.journal.sync_now();
     else {
         ask_told(into, end);
         parts_.journal.sync_soon(parts_.now, 1'000'000'000);
@@ -319,19 +346,25 @@ void intake::store(session& from, std::uint64_t channel_number, put_channel& cha
             if (each.end == end) each.durable = true;
         advance_visible(parts_, number);
     });
-    confirm_when_durable(from, channel_number, channel, {request.first, request.count, offset, false}, batch.view.size());
-    parts_.cache.add(into.number, {offset, request.count, parts_.now.wall_ns,
+    confirm_when_durable(from, channel_number, channel, {request.first, request.count, offset, false},
+                         batch.view.size());
+    parts_.cache.add(into.number, {offset,
+                                   request.count,
+                                   parts_.now.wall_ns,
                                    static_cast<checksum_kind>(request.checksum_kind),
-                                   static_cast<std::uint32_t>(request.checksum), std::move(batch), {}});
+                                   static_cast<std::uint32_t>(request.checksum),
+                                   std::move(batch),
+                                   {}});
 }
 
 void intake::ask_told(stream& into, std::uint64_t end) {
     stream_run& run = parts_.stream_runs[into.number];
     if (end + told_margin <= std::max(run.told_asked, into.told_mark)) return;
     run.told_asked = end + told_step;
-    parts_.journal.append(log::record_type::mark,
-                          records::mark{static_cast<std::uint64_t>(records::mark_kind::told), into.number, 0, run.told_asked},
-                          parts_.now);
+    parts_.journal.append(
+        log::record_type::mark,
+        records::mark{static_cast<std::uint64_t>(records::mark_kind::told), into.number, 0, run.told_asked},
+        parts_.now);
     parts_.journal.sync_now();
     parts_.journal.when(grade::synced, [this, number = into.number, mark = run.told_asked] {
         stream_run& told = parts_.stream_runs[number];
@@ -340,8 +373,9 @@ void intake::ask_told(stream& into, std::uint64_t end) {
     });
 }
 
-void intake::confirm_when_durable(const session& from, std::uint64_t channel_number, const put_channel& channel,
-                                  protocol::stored_run what, std::uint64_t bytes) {
+void intake::confirm_when_durable(const session& from, std::uint64_t channel_number,
+                                  const put_channel& channel, protocol::stored_run what,
+                                  std::uint64_t bytes) {
     const auto confirm = [this, to = from.number, channel_number, what, bytes] {
         session* waiting = parts_.find_session(to);
         if (waiting == nullptr) return;
@@ -354,11 +388,14 @@ void intake::confirm_when_durable(const session& from, std::uint64_t channel_num
         parts_.to_confirm.emplace(to, channel_number);
     };
     if (channel.grade == grade::synced) return parts_.journal.when(grade::synced, confirm);
-    parts_.journal.when(channel.grade, [this, number = channel.stream, end = what.offset + what.count, confirm] {
-        stream_run& run = parts_.stream_runs[number];
-        if (end <= run.told_durable && run.untold.empty()) confirm();
-        else run.untold.emplace_back(end, confirm);
-    });
+    parts_.journal.when(channel.grade,
+                        [this, number = channel.stream, end = what.offset + what.count, confirm] {
+                            stream_run& run = parts_.stream_runs[number];
+                            if (end <= run.told_durable && run.untold.empty())
+                                confirm();
+                            else
+                                run.untold.emplace_back(end, confirm);
+                        });
 }
 
 void intake::send_confirms() {
@@ -366,17 +403,19 @@ void intake::send_confirms() {
         session* to = parts_.find_session(session_number);
         if (to == nullptr || !to->puts.contains(channel_number)) continue;
         put_channel& channel = to->puts.at(channel_number);
-        parts_.send(session_number,
-                    encode(stored{channel_number, parts_.options.incarnation, channel.up_to,
-                                  std::exchange(channel.confirmed, {}), static_cast<std::uint64_t>(channel.grade),
-                                  channel.batches_settled + window_batches, channel.bytes_settled + window_bytes()}));
+        parts_.send(
+            session_number,
+            encode(stored{channel_number, parts_.options.incarnation, channel.up_to,
+                          std::exchange(channel.confirmed, {}), static_cast<std::uint64_t>(channel.grade),
+                          channel.batches_settled + window_batches, channel.bytes_settled + window_bytes()}));
     }
     parts_.to_confirm.clear();
 }
 
 void intake::refuse_all(std::string_view why, const std::string& reason) {
     for (auto& [number, each] : parts_.sessions)
-        for (auto& [channel_number, channel] : each.puts) parts_.send_error(number, channel_number, why, reason);
+        for (auto& [channel_number, channel] : each.puts)
+            parts_.send_error(number, channel_number, why, reason);
 }
 
 }  // namespace ferry

@@ -42,8 +42,8 @@ class intake {
     verdict judge_items(const protocol::put& request, std::string_view batch, bool& headers) const;
     const stored_batch* find_duplicate(const put_channel& channel, const std::string& user,
                                        const protocol::put& request) const;
-    void store(session& from, std::uint64_t channel_number, put_channel& channel, const protocol::put& request,
-               shared_bytes batch, bool headers);
+    void store(session& from, std::uint64_t channel_number, put_channel& channel,
+               const protocol::put& request, shared_bytes batch, bool headers);
     void confirm_when_durable(const session& from, std::uint64_t channel_number, const put_channel& channel,
                               protocol::stored_run what, std::uint64_t bytes);
     void expire_producers(stream& of, const std::string& user);

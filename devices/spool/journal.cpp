@@ -29,7 +29,9 @@ void journal::append(outgoing_record record, instant now) {
     turn_.records.push_back(std::move(record));
 }
 
-void journal::acked(std::uint32_t stream, std::uint32_t group, run acked) { acks_[{stream, group}].add(acked); }
+void journal::acked(std::uint32_t stream, std::uint32_t group, run acked) {
+    acks_[{stream, group}].add(acked);
+}
 
 void journal::flush_acks(instant now) {
     if (acks_.empty()) return;
@@ -46,8 +48,11 @@ void journal::flush_acks(instant now) {
 
 void journal::when(protocol::grade grade, std::function<void()> then) {
     waits_ = true;
-    if (grade == protocol::grade::queued) then();
-    else (grade == protocol::grade::written ? for_written_ : for_synced_).push_back({turn_.ticket, std::move(then)});
+    if (grade == protocol::grade::queued)
+        then();
+    else
+        (grade == protocol::grade::written ? for_written_ : for_synced_)
+            .push_back({turn_.ticket, std::move(then)});
 }
 
 void journal::sync_soon(instant now, std::uint64_t within_ns) {
@@ -71,7 +76,8 @@ std::optional<append_action> journal::close_turn(instant now) {
         bytes += each.head.size() + each.body.view.size();
         only_watermark = only_watermark && each.type == log::record_type::watermark;
     }
-    if (!turn_.records.empty()) watermark_due_ns_ = only_watermark ? never : now.monotonic_ns + watermark_after_ns;
+    if (!turn_.records.empty())
+        watermark_due_ns_ = only_watermark ? never : now.monotonic_ns + watermark_after_ns;
     unwritten_.emplace_back(turn_.ticket, bytes);
     bytes_unwritten_ += bytes;
     append_action closed = std::move(turn_);
@@ -122,7 +128,9 @@ void journal::fail() noexcept {
     sync_due_ns_ = watermark_due_ns_ = never;
 }
 
-std::uint64_t journal::next_due_ns() const { return std::min(sync_due_ns_, watermark_due_ns_); }
+std::uint64_t journal::next_due_ns() const {
+    return std::min(sync_due_ns_, watermark_due_ns_);
+}
 
 void journal::tick(instant now) {
     if (failed_) return;

@@ -70,7 +70,7 @@ class journal {
     std::deque<waiting> for_synced_;
     bool sync_wanted_ = false;
     bool snapshot_wanted_ = false;
-    bool waits_ = false;   // somebody waits for this turn
+    bool waits_ = false;  // somebody waits for this turn
     bool failed_ = false;
     std::uint64_t sync_due_ns_ = never;
     std::uint64_t watermark_due_ns_ = never;

@@ -19,9 +19,12 @@ std::size_t bytes_of(const append_action& turn) {
 
 }  // namespace
 
-log_writer::log_writer(log::segmented_log& log, event_fd& done) : log_{log}, done_{done}, thread_{[this] { run(); }} {}
+log_writer::log_writer(log::segmented_log& log, event_fd& done)
+    : log_{log}, done_{done}, thread_{[this] { run(); }} {}
 
-log_writer::~log_writer() { finish(); }
+log_writer::~log_writer() {
+    finish();
+}
 
 void log_writer::finish() {
     {
@@ -65,8 +68,8 @@ void log_writer::append(const append_action& turn) {
     std::vector<log::record> records;
     records.reserve(turn.records.size());
     for (const outgoing_record& each : turn.records)
-        records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count, each.wall_ns, each.head,
-                           each.body.view});
+        records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count, each.wall_ns,
+                           each.head, each.body.view});
     std::vector<log::position> positions(records.size());
     if (!records.empty()) log_.append(records, positions);
     if (turn.snapshot) log_.save_snapshot(*turn.snapshot);
@@ -119,7 +122,8 @@ void log_writer::run() {
     bool spare_wanted = true;
     while (true) {
         std::unique_lock lock{mutex_};
-        if (todo_.empty() && !ending_ && !spare_wanted) changed_.wait(lock, [this] { return !todo_.empty() || ending_; });
+        if (todo_.empty() && !ending_ && !spare_wanted)
+            changed_.wait(lock, [this] { return !todo_.empty() || ending_; });
         if (todo_.empty() && ending_) return;
         work todo = std::exchange(todo_, {});
         busy_ = !todo.empty();

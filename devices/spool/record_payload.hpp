@@ -30,7 +30,8 @@ struct messages_head {
     std::uint64_t checksum = 0;
     std::optional<std::string> voids;  ///< bitmap, first item in the lowest bit: stored but not counted
     static auto fields(auto& m) {
-        return std::tie(m.user, m.producer_id, m.epoch, m.first_sequence, m.time_ns, m.checksum_kind, m.checksum, m.voids);
+        return std::tie(m.user, m.producer_id, m.epoch, m.first_sequence, m.time_ns, m.checksum_kind,
+                        m.checksum, m.voids);
     }
 };
 /// Splits the payload of a messages record; false when it is malformed.
@@ -132,7 +133,13 @@ struct adoption {
     static auto fields(auto& m) { return std::tie(m.moved, m.states); }
 };
 
-enum class removal_reason : std::uint64_t { damage = 1, purge = 2, retention = 3, drop_oldest = 4, expiry = 5 };
+enum class removal_reason : std::uint64_t {
+    damage = 1,
+    purge = 2,
+    retention = 3,
+    drop_oldest = 4,
+    expiry = 5
+};
 struct removed {
     std::uint64_t stream = 0, reason = 0;
     std::vector<run> runs;

@@ -29,9 +29,9 @@ struct put_channel {
     protocol::grade grade{};
     std::uint64_t batches_received = 0;  ///< since OPEN, with those refused
     std::uint64_t bytes_received = 0;
-    std::uint64_t batches_settled = 0;   ///< answered, or about to be with this turn's reply
+    std::uint64_t batches_settled = 0;  ///< answered, or about to be with this turn's reply
     std::uint64_t bytes_settled = 0;
-    std::uint64_t up_to = 0;             ///< last sequence confirmed
+    std::uint64_t up_to = 0;                      ///< last sequence confirmed
     std::vector<protocol::stored_run> confirmed;  ///< not told yet
     part_buffer parts;
 };
@@ -53,7 +53,8 @@ struct take_channel {
     std::uint64_t read_from = 0;  ///< a reader's next offset
 
     bool has_credit() const noexcept {
-        return messages < messages_max && bytes < bytes_max && frames < frames_read + protocol::frames_ahead_max;
+        return messages < messages_max && bytes < bytes_max &&
+               frames < frames_read + protocol::frames_ahead_max;
     }
 };
 

@@ -26,7 +26,8 @@ std::optional<std::uint64_t> start_offset(const stream& in, const std::string& f
 }
 
 std::string name_problem(const std::string& name) {
-    return "bad group name '" + name.substr(0, name_bytes_max) + "': letters, digits, '.', '_' and '-', 1 to 128 of them";
+    return "bad group name '" + name.substr(0, name_bytes_max) +
+           "': letters, digits, '.', '_' and '-', 1 to 128 of them";
 }
 
 }  // namespace
@@ -62,8 +63,8 @@ group* settlement::find_or_create(session& from, stream& in, const std::string& 
     const std::uint32_t fresh = parts_.state.next_group_number();
     const std::uint64_t mark = *start + dispatcher::mark_step;
     parts_.journal.append(log::record_type::group_settings,
-                          records::group_change{static_cast<std::uint64_t>(records::settings_change::set), in.number, fresh,
-                                                name, asked, *start, mark},
+                          records::group_change{static_cast<std::uint64_t>(records::settings_change::set),
+                                                in.number, fresh, name, asked, *start, mark},
                           parts_.now);
     parts_.journal.sync_now();
     parts_.journal.when(grade::synced, [this, key = brain_parts::group_key{in.number, fresh}, mark] {
@@ -86,14 +87,17 @@ void settlement::join(session& from, const protocol::join& request) {
     stream* in = parts_.state.find(request.stream);
     if (in == nullptr && (!create || !request.group))
         return refuse(code::no_such_stream, "no stream '" + request.stream + "'");
-    if (!parts_.read_only_reason.empty() && request.group) return refuse(code::read_only, parts_.read_only_reason);
+    if (!parts_.read_only_reason.empty() && request.group)
+        return refuse(code::read_only, parts_.read_only_reason);
     if (in == nullptr) {
         const std::uint32_t fresh = parts_.state.next_stream_number();
-        parts_.journal.append(log::record_type::stream_settings,
-                              records::stream_change{static_cast<std::uint64_t>(records::settings_change::set), fresh,
-                                                     request.stream,
-                                                     {static_cast<std::uint64_t>(parts_.options.default_grade)}},
-                              parts_.now);
+        parts_.journal.append(
+            log::record_type::stream_settings,
+            records::stream_change{static_cast<std::uint64_t>(records::settings_change::set),
+                                   fresh,
+                                   request.stream,
+                                   {static_cast<std::uint64_t>(parts_.options.default_grade)}},
+            parts_.now);
         in = parts_.state.find(fresh);
     }
     take_channel channel;
@@ -103,7 +107,8 @@ void settlement::join(session& from, const protocol::join& request) {
     if (request.group) {
         std::string problem;
         std::string_view problem_code;
-        group* whose = find_or_create(from, *in, *request.group, request.options, create, problem, problem_code);
+        group* whose =
+            find_or_create(from, *in, *request.group, request.options, create, problem, problem_code);
         if (whose == nullptr) return refuse(problem_code, problem);
         lease_ms = number_of(request.options, "lease_ms").value_or(whose->settings.lease_ms);
         if (lease_ms == 0 || lease_ms > lease_max_ns / 1'000'000)
@@ -155,11 +160,16 @@ void settlement::credit(session& from, const protocol::credit& request) {
     parts_.touched.insert(channel.stream);
 }
 
-void settlement::answer(const session& to, std::uint64_t channel_number, std::uint64_t lease_id, const stream& in,
-                        ack_outcome outcome, bool durable) {
+void settlement::answer(const session& to, std::uint64_t channel_number, std::uint64_t lease_id,
+                        const stream& in, ack_outcome outcome, bool durable) {
     for (const run& each : outcome.stale) parts_.counters.acks_stale += each.count;
-    const done reply{channel_number, parts_.options.incarnation, lease_id, std::move(outcome.leased),
-                     std::move(outcome.already), std::move(outcome.stale), std::move(outcome.gone)};
+    const done reply{channel_number,
+                     parts_.options.incarnation,
+                     lease_id,
+                     std::move(outcome.leased),
+                     std::move(outcome.already),
+                     std::move(outcome.stale),
+                     std::move(outcome.gone)};
     if (!durable) return parts_.send(to.number, encode(reply));
     const auto of_stream = static_cast<grade>(in.settings.grade);
     if (of_stream == grade::synced) parts_.journal.sync_soon(parts_.now, ack_sync_within_ns);
@@ -202,7 +212,8 @@ void settlement::fail_leased(stream& in, group& whose, std::uint64_t lease_id, c
             continue;
         }
         const auto& backoff = whose.settings.backoff_ms;
-        const std::uint64_t waits = backoff.empty() ? 0 : backoff[std::min<std::size_t>(failures, backoff.size()) - 1];
+        const std::uint64_t waits =
+            backoff.empty() ? 0 : backoff[std::min<std::size_t>(failures, backoff.size()) - 1];
         const std::uint64_t ms = delay_ms.value_or(waits);
         const std::uint64_t due = ms == 0 ? 0 : parts_.now.wall_ns + ms * 1'000'000;
         again.runs.push_back({each.offset, each.count, each.attempt + 1, failures, due});
@@ -225,7 +236,8 @@ void settlement::nack(session& from, const protocol::nack& request) {
     for (const run& each : request.runs) to.whose->judge(own ? request.lease : 0, each, outcome);
     for (const run& each : outcome.leased) parts_.counters.messages_nacked += each.count;
     const std::string reason = request.reason.empty() ? "nacked" : request.reason.substr(0, 1024);
-    fail_leased(*to.in, *to.whose, request.lease, outcome.leased, records::attempt_reason::nacked, reason, request.delay_ms);
+    fail_leased(*to.in, *to.whose, request.lease, outcome.leased, records::attempt_reason::nacked, reason,
+                request.delay_ms);
     answer(from, request.channel, request.lease, *to.in, std::move(outcome), true);
 }
 
@@ -263,10 +275,14 @@ void settlement::leave(session& from, const protocol::leave& request) {
         parts_.journal.flush_acks(parts_.now);
         std::map<std::uint64_t, std::pair<bool, std::vector<run>>> held;
         for (const auto& [id, each] : to.whose->leases())
-            if (each.holder == to.channel->holder) held.emplace(id, std::pair{each.frame <= request.frames, each.runs});
+            if (each.holder == to.channel->holder)
+                held.emplace(id, std::pair{each.frame <= request.frames, each.runs});
         for (const auto& [id, what] : held)
-            if (what.first) fail_leased(*to.in, *to.whose, id, what.second, records::attempt_reason::nacked, "the consumer left", std::nullopt);
-            else to.whose->release(id, what.second);
+            if (what.first)
+                fail_leased(*to.in, *to.whose, id, what.second, records::attempt_reason::nacked,
+                            "the consumer left", std::nullopt);
+            else
+                to.whose->release(id, what.second);
         parts_.touched.insert(to.in->number);
     }
     from.takes.erase(request.channel);
@@ -281,7 +297,8 @@ void settlement::tick() {
                 for (const std::uint64_t id : whose.expired(parts_.now.monotonic_ns)) {
                     ++parts_.counters.leases_expired;
                     const std::vector<run> runs = whose.find_lease(id)->runs;
-                    fail_leased(in, whose, id, runs, records::attempt_reason::expired, "the lease expired", std::nullopt);
+                    fail_leased(in, whose, id, runs, records::attempt_reason::expired, "the lease expired",
+                                std::nullopt);
                 }
             }
             if (whose.wake_due(parts_.now.monotonic_ns)) parts_.touched.insert(number);

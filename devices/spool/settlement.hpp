@@ -26,8 +26,8 @@ class settlement {
     std::uint64_t next_due_ns() const;
 
     /// The group, made if need be and allowed; null with the problem in words and as a code.
-    group* find_or_create(session& from, stream& in, const std::string& name,
-                          const header_map& options, bool create, std::string& problem, std::string_view& problem_code);
+    group* find_or_create(session& from, stream& in, const std::string& name, const header_map& options,
+                          bool create, std::string& problem, std::string_view& problem_code);
 
   private:
     struct target {
@@ -37,7 +37,8 @@ class settlement {
     };
     target find(session& from, std::uint64_t channel_number);
     void fail_leased(stream& in, group& whose, std::uint64_t lease_id, const std::vector<run>& runs,
-                     records::attempt_reason why, const std::string& reason, std::optional<std::uint64_t> delay_ms);
+                     records::attempt_reason why, const std::string& reason,
+                     std::optional<std::uint64_t> delay_ms);
     void answer(const session& to, std::uint64_t channel_number, std::uint64_t lease_id, const stream& in,
                 ack_outcome outcome, bool durable);
 

@@ -21,8 +21,8 @@
 namespace ferry {
 namespace {
 
-constexpr std::size_t frame_bytes_max = 512 << 10;    // twice what the protocol allows
-constexpr std::size_t unwritten_bytes_max = 16 << 20; // above it, nothing more is read from peers
+constexpr std::size_t frame_bytes_max = 512 << 10;     // twice what the protocol allows
+constexpr std::size_t unwritten_bytes_max = 16 << 20;  // above it, nothing more is read from peers
 constexpr int frames_per_turn = 256;
 constexpr int router_high_water_mark = 8192;
 constexpr std::uint64_t snapshot_every_opens = 16;
@@ -36,12 +36,15 @@ void check(const spool_options& options) {
     if (options.directory.empty()) throw error{errc::bad_argument, "a spool needs a directory"};
     if (options.listen.empty()) throw error{errc::bad_argument, "a spool needs an endpoint to listen on"};
     if (options.segment_bytes < (1U << 20) || options.segment_bytes > (1U << 30))
-        throw error{errc::bad_argument, "a segment is 1 MiB to 1 GiB, not " + std::to_string(options.segment_bytes) + " bytes"};
+        throw error{errc::bad_argument,
+                    "a segment is 1 MiB to 1 GiB, not " + std::to_string(options.segment_bytes) + " bytes"};
     for (const endpoint& each : options.listen) {
-        if (each.at != side::bind) throw error{errc::bad_argument, "a spool binds; '" + each.address + "' connects"};
+        if (each.at != side::bind)
+            throw error{errc::bad_argument, "a spool binds; '" + each.address + "' connects"};
         if (each.beyond_loopback() && !options.insecure)
             throw error{errc::denied, "refusing to bind " + each.address +
-                                          " beyond loopback: other machines could read and write every stream (--insecure allows it)"};
+                                          " beyond loopback: other machines could read and write every "
+                                          "stream (--insecure allows it)"};
     }
 }
 
@@ -52,8 +55,11 @@ log::posix_storage open_directory(const std::string& directory) {
         throw error{errc::directory_in_use, "cannot open the spool in " + directory + ": " + e.what()};
     } catch (const std::system_error& e) {
         const bool missing = e.code() == std::errc::no_such_file_or_directory;
-        const bool denied = e.code() == std::errc::permission_denied || e.code() == std::errc::read_only_file_system;
-        throw error{missing ? errc::not_found : denied ? errc::denied : errc::failed,
+        const bool denied =
+            e.code() == std::errc::permission_denied || e.code() == std::errc::read_only_file_system;
+        throw error{missing  ? errc::not_found
+                    : denied ? errc::denied
+                             : errc::failed,
                     "cannot open the spool in " + directory + ": " + e.what()};
     }
 }
@@ -63,14 +69,17 @@ log::posix_storage open_directory(const std::string& directory) {
 // The log with the state it was replayed into: everything recovery makes before the first socket is opened.
 struct recovered {
     recovered(log::storage& disk, const spool_options& options, instant now)
-        : log{disk, {.segment_bytes = options.segment_bytes, .random = random_seed()},
+        : log{disk,
+              {.segment_bytes = options.segment_bytes, .random = random_seed()},
               [this, now](const log::stored_record& each) {
                   if (!state.apply(each.header, each.payload, now))
-                      throw log::format_error{"a record of type " + std::to_string(static_cast<int>(each.header.type)) +
+                      throw log::format_error{"a record of type " +
+                                              std::to_string(static_cast<int>(each.header.type)) +
                                               " that this version cannot read"};
               },
               [this, now](std::string_view saved) {
-                  if (!state.load(saved, now)) throw log::format_error{"a snapshot that this version cannot read"};
+                  if (!state.load(saved, now))
+                      throw log::format_error{"a snapshot that this version cannot read"};
               }} {}
     spool_state state;
     log::segmented_log log;
@@ -127,7 +136,8 @@ spool::parts::parts(ferry::context& owner, spool_options given)
         throw error{errc::damaged, "cannot open the spool in " + options.directory + ": " + e.what()};
     } catch (const std::system_error& e) {
         const bool full_disk = e.code() == std::errc::no_space_on_device;
-        throw error{full_disk ? errc::full : errc::failed, "cannot open the spool in " + options.directory + ": " + e.what()};
+        throw error{full_disk ? errc::full : errc::failed,
+                    "cannot open the spool in " + options.directory + ": " + e.what()};
     }
     say_what_was_found();
     brain_options of;
@@ -163,10 +173,12 @@ void spool::parts::say_what_was_found() const {
     const log::opening& opened = found->log.opened();
     for (const std::string& each : opened.notes) note(each);
     for (const log::damage& each : opened.damages) {
-        std::string text = (each.torn_tail ? "a torn tail was cut from " : "damage in ") + each.file + ": " + each.reason;
+        std::string text =
+            (each.torn_tail ? "a torn tail was cut from " : "damage in ") + each.file + ": " + each.reason;
         if (each.count > 0)
-            text += ", offsets " + std::to_string(each.first_offset) + ".." + std::to_string(each.first_offset + each.count - 1) +
-                    " of stream " + std::to_string(each.stream);
+            text += ", offsets " + std::to_string(each.first_offset) + ".." +
+                    std::to_string(each.first_offset + each.count - 1) + " of stream " +
+                    std::to_string(each.stream);
         note(text + " (kept in quarantine/)");
     }
 }
@@ -251,7 +263,8 @@ void spool::parts::take_report() {
     if (report.bytes_left) {
         thinking->space(*report.bytes_left);
         if ((*report.bytes_left == 0) != was_full)
-            note(was_full ? "there is room on the disk again" : "the disk is full but for the reserve: put is refused, acks go on");
+            note(was_full ? "there is room on the disk again"
+                          : "the disk is full but for the reserve: put is refused, acks go on");
         was_full = *report.bytes_left == 0;
     }
     if (!report.failure.empty() && !thinking->read_only()) {
@@ -329,14 +342,20 @@ spool& spool::operator=(spool&&) noexcept = default;
 outcome spool::wait(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
     const auto over = [this] { return parts_->ended; };
-    if (!limit) parts_->changed.wait(lock, over);
-    else if (!parts_->changed.wait_for(lock, *limit, over)) return outcome::timed_out;
+    if (!limit)
+        parts_->changed.wait(lock, over);
+    else if (!parts_->changed.wait_for(lock, *limit, over))
+        return outcome::timed_out;
     return outcome::stopped;
 }
 
-void spool::stop() noexcept { parts_->stop_wanted.set(); }
+void spool::stop() noexcept {
+    parts_->stop_wanted.set();
+}
 
-const std::vector<std::string>& spool::endpoints() const noexcept { return parts_->bound; }
+const std::vector<std::string>& spool::endpoints() const noexcept {
+    return parts_->bound;
+}
 
 spool_stats spool::stats() const {
     const std::lock_guard lock{parts_->mutex};

@@ -18,8 +18,8 @@ struct saved_stream {
     std::vector<stream::byte_mark> byte_marks;
     std::uint64_t bytes_stored = 0;
     static auto fields(auto& m) {
-        return std::tie(m.number, m.name, m.settings, m.next, m.first, m.told_mark, m.gaps, m.groups, m.producers,
-                        m.byte_marks, m.bytes_stored);
+        return std::tie(m.number, m.name, m.settings, m.next, m.first, m.told_mark, m.gaps, m.groups,
+                        m.producers, m.byte_marks, m.bytes_stored);
     }
 };
 struct saved_state {
@@ -33,8 +33,9 @@ struct saved_state {
 };
 
 saved_stream save_stream(const stream& from, instant now) {
-    saved_stream into{from.number, from.name, from.settings, from.next, from.first, from.told_mark, {}, {}, {},
-                      from.byte_marks, from.bytes_stored};
+    saved_stream into{
+        from.number, from.name, from.settings,   from.next,        from.first, from.told_mark, {},
+        {},          {},        from.byte_marks, from.bytes_stored};
     for (const auto& [gap, end] : from.gaps.runs()) into.gaps.push_back({gap, end - gap});
     for (const auto& [number, each] : from.groups) into.groups.push_back(each.save(now));
     for (const auto& [key, each] : from.producers) into.producers.push_back(each);
@@ -65,20 +66,31 @@ bool spool_state::apply(const log::record_header& header, std::string_view paylo
     using log::record_type;
     stopped_.reset();
     switch (header.type) {
-        case record_type::messages: return apply_messages(header, payload);
-        case record_type::acks: return apply_acks(payload);
-        case record_type::attempt: return apply_attempt(payload, now);
-        case record_type::dead: return apply_dead(payload);
-        case record_type::mark: return apply_mark(payload);
-        case record_type::stream_settings: return apply_stream_change(payload);
-        case record_type::group_settings: return apply_group_change(payload);
-        case record_type::producer: return apply_producer_change(payload, header.wall_ns);
-        case record_type::removed: return apply_removed(payload);
+        case record_type::messages:
+            return apply_messages(header, payload);
+        case record_type::acks:
+            return apply_acks(payload);
+        case record_type::attempt:
+            return apply_attempt(payload, now);
+        case record_type::dead:
+            return apply_dead(payload);
+        case record_type::mark:
+            return apply_mark(payload);
+        case record_type::stream_settings:
+            return apply_stream_change(payload);
+        case record_type::group_settings:
+            return apply_group_change(payload);
+        case record_type::producer:
+            return apply_producer_change(payload, header.wall_ns);
+        case record_type::removed:
+            return apply_removed(payload);
         case record_type::watermark:
-        case record_type::footer: return true;
+        case record_type::footer:
+            return true;
         case record_type::redrive:
         case record_type::commit:
-        case record_type::adoption: return false;  // written by newer versions only
+        case record_type::adoption:
+            return false;  // written by newer versions only
     }
     return false;
 }

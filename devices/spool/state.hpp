@@ -21,8 +21,8 @@ namespace ferry {
 class spool_state {
   public:
     /// Changes the state as the record says. Of a messages record the head is enough: the batch is not looked
-    /// at, and its size follows from the header. False when its payload is malformed, which after the checksum
-    /// held can only be a defect: the caller stops.
+    /// at, and its size follows from the header. False when its payload is malformed, which after the
+    /// checksum held can only be a defect: the caller stops.
     bool apply(const log::record_header& header, std::string_view payload, instant now);
 
     /// Everything as one string. An orderly stop names its incarnation: nothing follows in this one.
@@ -32,7 +32,9 @@ class spool_state {
 
     /// Whether the run before `incarnation` was stopped in order. A run that wrote nothing and then died
     /// leaves the clean snapshot of the one before it on top; its number tells the two apart.
-    bool stopped_before(std::uint64_t incarnation) const noexcept { return stopped_ && *stopped_ + 1 == incarnation; }
+    bool stopped_before(std::uint64_t incarnation) const noexcept {
+        return stopped_ && *stopped_ + 1 == incarnation;
+    }
 
     stream* find(std::string_view name);
     stream* find(std::uint32_t number);

@@ -34,8 +34,9 @@ void stream::settle_first() {
     first = needed;
     for (auto& [group_number, each] : groups) each.pass(first);
     gaps.remove({0, first});
-    auto keep = std::upper_bound(byte_marks.begin(), byte_marks.end(), first,
-                                 [](std::uint64_t offset, const byte_mark& mark) { return offset < mark.offset; });
+    auto keep =
+        std::upper_bound(byte_marks.begin(), byte_marks.end(), first,
+                         [](std::uint64_t offset, const byte_mark& mark) { return offset < mark.offset; });
     if (keep != byte_marks.begin()) --keep;
     byte_marks.erase(byte_marks.begin(), keep);
 }
@@ -53,8 +54,10 @@ std::uint64_t stream::bytes() const {
     const byte_mark& low = byte_marks.front();
     const byte_mark high = byte_marks.size() > 1 ? byte_marks[1] : byte_mark{next, bytes_stored};
     if (first <= low.offset || high.offset <= low.offset) return bytes_stored - low.bytes_before;
-    const double share = static_cast<double>(first - low.offset) / static_cast<double>(high.offset - low.offset);
-    const auto gone = static_cast<std::uint64_t>(share * static_cast<double>(high.bytes_before - low.bytes_before));
+    const double share =
+        static_cast<double>(first - low.offset) / static_cast<double>(high.offset - low.offset);
+    const auto gone =
+        static_cast<std::uint64_t>(share * static_cast<double>(high.bytes_before - low.bytes_before));
     return bytes_stored - low.bytes_before - gone;
 }
 

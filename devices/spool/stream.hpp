@@ -1,4 +1,5 @@
-// A stream: its messages' offsets, its groups and its producers. Plain durable state, changed by `state` only.
+// A stream: its messages' offsets, its groups and its producers. Plain durable state, changed by `state`
+// only.
 #pragma once
 
 #include <deque>
@@ -64,8 +65,8 @@ struct stream {
     void count_bytes(std::uint64_t first_offset, std::uint64_t bytes);
 
     struct byte_mark {
-        std::uint64_t offset = 0;       ///< from here
-        std::uint64_t bytes_before = 0; ///< so many bytes were stored below
+        std::uint64_t offset = 0;        ///< from here
+        std::uint64_t bytes_before = 0;  ///< so many bytes were stored below
         static auto fields(auto& m) { return std::tie(m.offset, m.bytes_before); }
     };
     std::vector<byte_mark> byte_marks;  ///< one per `byte_mark_spacing` of stored bytes

@@ -1,17 +1,19 @@
 // A consumer: takes messages of a stream, as a member of a group, and says when each is done.
 //
-// Guarantee: at least once. Consumers of one group compete for messages; every group gets all of them. A message
-// belongs to the consumer it was delivered to until a deadline (its lease), which is renewed while the
-// consumer lives. Acked, it is done; nacked, or with a consumer that died, it comes again with `attempt`
-// one higher, after the group's back-off, and becomes a dead letter after max-attempts. A message that may have
-// been seen by somebody before always has an attempt above 1.
+// Guarantee: at least once. Consumers of one group compete for messages; every group gets all of them. A
+// message belongs to the consumer it was delivered to until a deadline (its lease), which is renewed while
+// the consumer lives. Acked, it is done; nacked, or with a consumer that died, it comes again with `attempt`
+// one higher, after the group's back-off, and becomes a dead letter after max-attempts. A message that may
+// have been seen by somebody before always has an attempt above 1.
 //
 // Threads: all calls from any thread; a delivery belongs to one thread at a time and must not outlive the
 // consumer. Its session lives on the context's loop thread. The destructor gives back what it holds.
-// Failure: `next` throws when the spool refuses the group (denied, no such stream, other settings, read-only).
+// Failure: `next` throws when the spool refuses the group (denied, no such stream, other settings,
+// read-only).
 //
-//     ferry::consumer work{context, ferry::connect("tcp://127.0.0.1:7000"), {.stream = "resize", .group = "thumbs"}};
-//     while (auto d = work.next()) { resize(d->body()); d->ack(); }   // destroyed un-acked: goes back
+//     ferry::consumer work{context, ferry::connect("tcp://127.0.0.1:7000"), {.stream = "resize", .group =
+//     "thumbs"}}; while (auto d = work.next()) { resize(d->body()); d->ack(); }   // destroyed un-acked: goes
+//     back
 #pragma once
 
 #include <chrono>
@@ -32,26 +34,26 @@ namespace ferry {
 
 struct consumer_options {
     std::string stream{};
-    std::optional<std::string> group{"default"};         ///< none: read only, nothing is leased or acked
-    bool create = true;                                  ///< make stream and group when they are not there
-    std::optional<std::string> from{};                   ///< first, new or an offset: where a new group starts
-    std::optional<std::chrono::milliseconds> lease{};    ///< this consumer's; absent: the group's (30 s)
-    std::optional<std::uint64_t> max_attempts{};         ///< of a new group (16)
-    std::uint64_t credit = 10'000;                       ///< messages held and not acked, at most
-    std::size_t credit_bytes = 4 << 20;                  ///< received and not handed out, at most
-    std::chrono::milliseconds linger{2000};              ///< how long the destructor waits for its acks' answers
+    std::optional<std::string> group{"default"};       ///< none: read only, nothing is leased or acked
+    bool create = true;                                ///< make stream and group when they are not there
+    std::optional<std::string> from{};                 ///< first, new or an offset: where a new group starts
+    std::optional<std::chrono::milliseconds> lease{};  ///< this consumer's; absent: the group's (30 s)
+    std::optional<std::uint64_t> max_attempts{};       ///< of a new group (16)
+    std::uint64_t credit = 10'000;                     ///< messages held and not acked, at most
+    std::size_t credit_bytes = 4 << 20;                ///< received and not handed out, at most
+    std::chrono::milliseconds linger{2000};  ///< how long the destructor waits for its acks' answers
     socket_options socket{};
-    /// Told about acks the spool refused because the lease was over: offsets `first` to `last`. Called from the
-    /// loop thread.
+    /// Told about acks the spool refused because the lease was over: offsets `first` to `last`. Called from
+    /// the loop thread.
     std::function<void(std::uint64_t first, std::uint64_t last)> on_stale{};
 };
 
 struct consumer_stats {
-    std::uint64_t received = 0;      ///< handed out by `next`
-    std::uint64_t redelivered = 0;   ///< of these, with an attempt above 1
-    std::uint64_t acked = 0;         ///< acks that were answered: they are durable
-    std::uint64_t stale = 0;         ///< acks that came too late
-    std::uint64_t bad_frames = 0;    ///< dropped: damaged on the way
+    std::uint64_t received = 0;     ///< handed out by `next`
+    std::uint64_t redelivered = 0;  ///< of these, with an attempt above 1
+    std::uint64_t acked = 0;        ///< acks that were answered: they are durable
+    std::uint64_t stale = 0;        ///< acks that came too late
+    std::uint64_t bad_frames = 0;   ///< dropped: damaged on the way
 };
 
 /// One message, on lease.
@@ -67,8 +69,8 @@ class delivery {
     message content() const;
 
     std::uint64_t offset() const noexcept;
-    std::uint64_t attempt() const noexcept;        ///< 1, or more when it may have been seen before
-    std::uint64_t stored_wall_ns() const noexcept; ///< when the spool stored it, since 1970
+    std::uint64_t attempt() const noexcept;         ///< 1, or more when it may have been seen before
+    std::uint64_t stored_wall_ns() const noexcept;  ///< when the spool stored it, since 1970
 
     /// Done. The ack is durable when it was answered: `consumer::flush` waits for that.
     void ack();

@@ -2,7 +2,8 @@
 //
 //     ferry::publisher  a{context, ferry::bind("tcp://127.0.0.1:5555")};
 //     ferry::subscriber b{context, {ferry::connect("tcp://10.0.0.1:5555"), ferry::connect("ipc:///run/b")}};
-//     ferry::puller     c{context, ferry::parse_endpoint("@:5556")};            // the command line's short form
+//     ferry::puller     c{context, ferry::parse_endpoint("@:5556")};            // the command line's short
+//     form
 //
 // Short forms: a bare endpoint connects, `@` in front binds, `tcp://*:N` binds by itself.
 // `:5555` is tcp://127.0.0.1:5555, `host:5555` is tcp://host:5555, `@any:5555` binds every interface,
@@ -38,9 +39,9 @@ endpoint parse_endpoint(std::string_view text);
 /// One or more endpoints: what every component takes.
 class endpoints {
   public:
-    endpoints(endpoint one) : all_{std::move(one)} {}                     // NOLINT: reads as the sketch does
+    endpoints(endpoint one) : all_{std::move(one)} {}  // NOLINT: reads as the sketch does
     endpoints(std::initializer_list<endpoint> all) : all_{all} {}
-    endpoints(std::vector<endpoint> all) : all_{std::move(all)} {}        // NOLINT
+    endpoints(std::vector<endpoint> all) : all_{std::move(all)} {}  // NOLINT
 
     auto begin() const { return all_.begin(); }
     auto end() const { return all_.end(); }

@@ -4,7 +4,8 @@
 // tells is also counted in `stats()`, whether or not anybody listens.
 //
 //     ferry::subscriber quotes{context, where, {.on_event = [](const ferry::event& e) {
-//         if (e.kind == ferry::event_kind::gap) std::cerr << "gap " << e.topic << ' ' << e.from << ".." << e.to;
+//         if (e.kind == ferry::event_kind::gap) std::cerr << "gap " << e.topic << ' ' << e.from << ".." <<
+//         e.to;
 //     }}};
 #pragma once
 

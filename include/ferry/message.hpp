@@ -26,10 +26,10 @@ namespace ferry {
 class frame {
   public:
     frame() noexcept;
-    frame(std::string_view copied);                                 // NOLINT: a literal is a frame
-    frame(const char* copied) : frame{std::string_view{copied}} {}  // NOLINT
+    frame(std::string_view copied);                                        // NOLINT: a literal is a frame
+    frame(const char* copied) : frame{std::string_view{copied}} {}         // NOLINT
     frame(const std::string& copied) : frame{std::string_view{copied}} {}  // NOLINT
-    frame(std::string&& moved);      // NOLINT: large strings are moved in, small ones copied
+    frame(std::string&& moved);  // NOLINT: large strings are moved in, small ones copied
     explicit frame(std::size_t size);
     frame(const frame& other);
     frame(frame&& other) noexcept;

@@ -35,12 +35,12 @@
 namespace ferry {
 
 struct producer_options {
-    std::string stream{};                        ///< [A-Za-z0-9._-]{1,128}
-    std::optional<std::string> name{};           ///< a lasting identity; absent: one for this object
-    bool create = true;                          ///< make the stream when it is not there
-    std::optional<ferry::grade> grade{};         ///< absent: the stream's own
-    std::size_t outbox_bytes = 8 << 20;          ///< not confirmed yet, at most; then `put` waits
-    std::chrono::milliseconds linger{2000};      ///< how long the destructor waits for confirms
+    std::string stream{};                    ///< [A-Za-z0-9._-]{1,128}
+    std::optional<std::string> name{};       ///< a lasting identity; absent: one for this object
+    bool create = true;                      ///< make the stream when it is not there
+    std::optional<ferry::grade> grade{};     ///< absent: the stream's own
+    std::size_t outbox_bytes = 8 << 20;      ///< not confirmed yet, at most; then `put` waits
+    std::chrono::milliseconds linger{2000};  ///< how long the destructor waits for confirms
     socket_options socket{};
 };
 
@@ -61,7 +61,7 @@ struct confirmation {
 
 struct producer_stats {
     std::uint64_t confirmed = 0;
-    std::uint64_t duplicates = 0;   ///< of these, recognised as stored before
+    std::uint64_t duplicates = 0;  ///< of these, recognised as stored before
     std::uint64_t refused = 0;
     std::uint64_t unconfirmed = 0;  ///< put and neither confirmed nor refused yet
 };

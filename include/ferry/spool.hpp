@@ -1,7 +1,8 @@
 // A spool: owns one directory and keeps streams of messages in it, for producers and consumers.
 //
 // Guarantee: what it confirmed as `synced` is delivered at least once to every group that existed when it was
-// stored, until acked, whatever crashes in between (docs/guarantees.md). One spool owns a directory at a time.
+// stored, until acked, whatever crashes in between (docs/guarantees.md). One spool owns a directory at a
+// time.
 //
 // The constructor recovers, binds and returns when the spool is ready to serve. It then runs on a thread of
 // its own (and one that writes), until the context stops or it is destroyed; either way it stops in order.
@@ -30,28 +31,28 @@
 namespace ferry {
 
 struct spool_options {
-    std::string directory{};                     ///< made if missing; its parent must exist
-    std::vector<endpoint> listen{};              ///< where to bind; tcp, ipc and inproc, at least one
-    grade default_grade = grade::synced;         ///< of streams that are made without asking for another
-    std::uint64_t segment_bytes = 64ULL << 20;   ///< size of a segment file, 1 MiB to 1 GiB
-    bool insecure = false;                       ///< lets it bind where other machines can reach it
+    std::string directory{};                    ///< made if missing; its parent must exist
+    std::vector<endpoint> listen{};             ///< where to bind; tcp, ipc and inproc, at least one
+    grade default_grade = grade::synced;        ///< of streams that are made without asking for another
+    std::uint64_t segment_bytes = 64ULL << 20;  ///< size of a segment file, 1 MiB to 1 GiB
+    bool insecure = false;                      ///< lets it bind where other machines can reach it
     /// Told in words what a person should know: what recovery found, a disk error, a lack of room. Called
     /// from the spool's thread (and from the constructor); keep it short.
     std::function<void(const std::string& text)> on_event{};
 };
 
 struct spool_stats {
-    std::uint64_t incarnation = 0;             ///< how often this directory was opened
-    std::uint64_t messages_stored = 0;         ///< since it was opened, as all that follow
-    std::uint64_t messages_duplicate = 0;      ///< sent again and recognised
+    std::uint64_t incarnation = 0;         ///< how often this directory was opened
+    std::uint64_t messages_stored = 0;     ///< since it was opened, as all that follow
+    std::uint64_t messages_duplicate = 0;  ///< sent again and recognised
     std::uint64_t messages_refused = 0;
     std::uint64_t messages_delivered = 0;
-    std::uint64_t messages_redelivered = 0;    ///< of these, those flagged with an attempt above 1
+    std::uint64_t messages_redelivered = 0;  ///< of these, those flagged with an attempt above 1
     std::uint64_t messages_acked = 0;
     std::uint64_t messages_dead = 0;
-    std::uint64_t messages_damaged = 0;        ///< found unreadable and set aside
-    std::uint64_t frames_bad = 0;              ///< what peers sent that is not the protocol
-    std::string read_only_reason{};            ///< empty while it writes
+    std::uint64_t messages_damaged = 0;  ///< found unreadable and set aside
+    std::uint64_t frames_bad = 0;        ///< what peers sent that is not the protocol
+    std::string read_only_reason{};      ///< empty while it writes
 };
 
 class spool {

@@ -42,9 +42,9 @@ struct subscriber_stats {
     std::uint64_t received_bytes = 0;  ///< bodies of these
     std::uint64_t lost = 0;            ///< messages in all gaps
     std::uint64_t gaps = 0;
-    std::uint64_t duplicates = 0;      ///< dropped: they had come before
-    std::uint64_t bad_frames = 0;      ///< dropped: no message, or a forged envelope
-    std::uint64_t filtered = 0;        ///< dropped: the prefix fits, no pattern does
+    std::uint64_t duplicates = 0;  ///< dropped: they had come before
+    std::uint64_t bad_frames = 0;  ///< dropped: no message, or a forged envelope
+    std::uint64_t filtered = 0;    ///< dropped: the prefix fits, no pattern does
 };
 
 class subscriber {

@@ -58,18 +58,22 @@ TEST_CASE("cli: put confirms in input order, take prints and acks, and what is a
 
 TEST_CASE("cli: put --confirm --json and take --json tell offsets, attempts, stream and group") {
     spool_process spool;
-    CHECK(run_ferry({"put", spool.at, "jobs", "x", "--confirm", "--json"}).out == "{\"offset\":0,\"duplicate\":false}\n");
+    CHECK(run_ferry({"put", spool.at, "jobs", "x", "--confirm", "--json"}).out ==
+          "{\"offset\":0,\"duplicate\":false}\n");
     const finished take = run_ferry({"take", spool.at, "jobs", "--group", "g", "-n", "1", "--json"});
-    CHECK(take.out.find("\"stream\":\"jobs\",\"group\":\"g\",\"offset\":0,\"attempt\":1") != std::string::npos);
+    CHECK(take.out.find("\"stream\":\"jobs\",\"group\":\"g\",\"offset\":0,\"attempt\":1") !=
+          std::string::npos);
     CHECK(take.out.find("\"payload\":\"x\"") != std::string::npos);
     run_ferry({"put", spool.at, "jobs", "y"});
-    CHECK(run_ferry({"take", spool.at, "jobs", "--group", "g", "-n", "1", "-F", "{offset}/{attempt} {payload}\\n"}).out == "1/1 y\n");
+    CHECK(run_ferry(
+              {"take", spool.at, "jobs", "--group", "g", "-n", "1", "-F", "{offset}/{attempt} {payload}\\n"})
+              .out == "1/1 y\n");
 }
 
 TEST_CASE("cli: put --in json and take --json give back topic, headers and bytes") {
     spool_process spool;
-    const std::string line =
-        R"({"topic":"t","headers":{"a":"1","n":-5},"payload_b64":"/wA="})" "\n";
+    const std::string line = R"({"topic":"t","headers":{"a":"1","n":-5},"payload_b64":"/wA="})"
+                             "\n";
     CHECK(run_ferry({"put", spool.at, "s", "--in", "json"}, {.input = line}).status == 0);
     const finished take = run_ferry({"take", spool.at, "s", "-n", "1", "--json"});
     CHECK(take.out.find(R"("topic":"t")") != std::string::npos);
@@ -126,12 +130,14 @@ TEST_CASE("cli: what a spool cannot do is said in words and by the exit code") {
         CHECK(run_ferry({"put", spool.at, "s", flag, "1", "x"}).status == 2);
     CHECK(run_ferry({"take", spool.at, "s", "--exec", "true"}).status == 2);
     run_ferry({"take", spool.at, "s", "--group", "g", "--from", "new", "--idle", "50ms"});
-    const finished differs = run_ferry({"take", spool.at, "s", "--group", "g", "--from", "first", "--idle", "50ms"});
+    const finished differs =
+        run_ferry({"take", spool.at, "s", "--group", "g", "--from", "first", "--idle", "50ms"});
     CHECK(differs.status == 2);
     CHECK(differs.err.find("differs") != std::string::npos);
 }
 
-TEST_CASE("cli: a spool refuses a directory in use with the pid, an address in use, and a bind beyond loopback") {
+TEST_CASE(
+    "cli: a spool refuses a directory in use with the pid, an address in use, and a bind beyond loopback") {
     spool_process spool;
     const finished twice = run_ferry({"spool", "--dir", spool.directory / "spool", "--listen", "@:0"});
     CHECK(twice.status == 9);
@@ -157,5 +163,6 @@ TEST_CASE("cli: what take got and did not print goes back without an attempt use
     spool_process spool;
     run_ferry({"put", spool.at, "s"}, {.input = "1\n2\n3\n4\n5\n"});
     CHECK(run_ferry({"take", spool.at, "s", "-n", "2"}).out == "1\n2\n");
-    CHECK(run_ferry({"take", spool.at, "s", "-n", "3", "-F", "{attempt}:{payload}\\n"}).out == "1:3\n1:4\n1:5\n");
+    CHECK(run_ferry({"take", spool.at, "s", "-n", "3", "-F", "{attempt}:{payload}\\n"}).out ==
+          "1:3\n1:4\n1:5\n");
 }

@@ -39,7 +39,8 @@ TEST_CASE("endpoint: the short forms of the command line mean what its page says
 }
 
 TEST_CASE("endpoint: what cannot be is refused with the text that was typed") {
-    for (const char* text : {"", "@", "host", "host:", "host:99999", "host:x", "http://a:1", "tcp://", "*:5555", ":0"}) {
+    for (const char* text :
+         {"", "@", "host", "host:", "host:99999", "host:x", "http://a:1", "tcp://", "*:5555", ":0"}) {
         CAPTURE(text);
         try {
             parse_endpoint(text);

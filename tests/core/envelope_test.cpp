@@ -22,12 +22,14 @@ std::vector<frame> frames_of(std::initializer_list<std::string_view> parts) {
 TEST_CASE("envelope: the header frame has the bytes that docs/wire.md shows") {
     const std::string header = encode_header(some_stamp, {{"key", std::string{"a"}}});
     const std::string expected{
-        "\xC1" "fy\x01"                                     // magic, version 1
-        "\x95"                                              // array of five
-        "\xC4\x08\x01\x02\x03\x04\x05\x06\x07\x08"          // producer id: bin 8
-        "\x03\x07"                                          // epoch 3, sequence 7
-        "\xCE\x3B\x9A\xCA\x00"                              // time_ns 1000000000
-        "\x81\xA3key\xA1" "a",                              // headers {"key": "a"}
+        "\xC1"
+        "fy\x01"                                    // magic, version 1
+        "\x95"                                      // array of five
+        "\xC4\x08\x01\x02\x03\x04\x05\x06\x07\x08"  // producer id: bin 8
+        "\x03\x07"                                  // epoch 3, sequence 7
+        "\xCE\x3B\x9A\xCA\x00"                      // time_ns 1000000000
+        "\x81\xA3key\xA1"
+        "a",  // headers {"key": "a"}
         4 + 1 + 10 + 2 + 5 + 7};
     CHECK(header == expected);
 }
@@ -76,7 +78,8 @@ TEST_CASE("envelope: a header that lies is bad and never throws") {
     std::mt19937_64 random{7};
     for (int i = 0; i < 20'000; ++i) {
         std::string bytes = good;
-        for (std::uint64_t flips = random() % 4; flips < 4; ++flips) bytes[random() % bytes.size()] = static_cast<char>(random());
+        for (std::uint64_t flips = random() % 4; flips < 4; ++flips)
+            bytes[random() % bytes.size()] = static_cast<char>(random());
         decode_header(bytes);
     }
 }

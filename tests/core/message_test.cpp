@@ -43,7 +43,8 @@ TEST_CASE("message: copies do not share headers") {
 }
 
 TEST_CASE("pack: typed values go out and come back, other bytes are an error") {
-    CHECK(unpack<std::pair<int, std::string>>(pack(std::pair{19, std::string{"x"}})) == std::pair{19, std::string{"x"}});
+    CHECK(unpack<std::pair<int, std::string>>(pack(std::pair{19, std::string{"x"}})) ==
+          std::pair{19, std::string{"x"}});
     CHECK_THROWS_AS(unpack<int>("\xA1x"), error);
     CHECK_THROWS_AS(unpack<int>(""), error);
     CHECK_THROWS_AS(unpack<std::vector<int>>("\xDD\xFF\xFF\xFF\xFF"), error);

@@ -8,15 +8,24 @@ using namespace ferry;
 using namespace ferry::protocol;
 
 TEST_CASE("protocol: a message comes back field by field") {
-    stored sent{.channel = 3, .incarnation = 9, .up_to = 1'000'000'000'000, .runs = {{1, 5, 40, false}, {6, 1, 7, true}},
-                .grade = 1, .window_batches = 64, .window_bytes = 1 << 24};
+    stored sent{.channel = 3,
+                .incarnation = 9,
+                .up_to = 1'000'000'000'000,
+                .runs = {{1, 5, 40, false}, {6, 1, 7, true}},
+                .grade = 1,
+                .window_batches = 64,
+                .window_bytes = 1 << 24};
     stored back;
     REQUIRE(decode(encode(sent), back));
     CHECK(back.runs == sent.runs);
     CHECK(back.up_to == sent.up_to);
     CHECK(back.window_bytes == sent.window_bytes);
 
-    open request{.channel = 1, .stream = "jobs", .producer_name = "cam", .producer_id = std::nullopt, .epoch = 0,
+    open request{.channel = 1,
+                 .stream = "jobs",
+                 .producer_name = "cam",
+                 .producer_id = std::nullopt,
+                 .epoch = 0,
                  .options = {{"create", std::int64_t{1}}}};
     open read;
     REQUIRE(decode(encode(request), read));
@@ -31,8 +40,14 @@ TEST_CASE("protocol: a message comes back field by field") {
 }
 
 TEST_CASE("protocol: the bytes are those docs/wire.md shows") {
-    CHECK(encode(put{.channel = 1, .previous = 0, .first = 1, .count = 2, .checksum_kind = 1, .checksum = 0xe3069283,
-                     .time_ns = 5}) == std::string("\x98\x03\x01\x00\x01\x02\x01\xCE\xE3\x06\x92\x83\x05", 13));
+    CHECK(encode(put{.channel = 1,
+                     .previous = 0,
+                     .first = 1,
+                     .count = 2,
+                     .checksum_kind = 1,
+                     .checksum = 0xe3069283,
+                     .time_ns = 5}) ==
+          std::string("\x98\x03\x01\x00\x01\x02\x01\xCE\xE3\x06\x92\x83\x05", 13));
     CHECK(encode(ping{.token = 7}) == "\x92\x0F\x07");
     CHECK(encode(ack{.channel = 1, .lease = 5, .runs = {{10, 3}}}) == "\x94\x08\x01\x05\x91\x92\x0A\x03");
 }
@@ -49,7 +64,8 @@ TEST_CASE("protocol: foreign bytes are refused, whatever they are") {
     CHECK_FALSE(decode("", message));
     CHECK_FALSE(decode("\x91", message));
     CHECK_FALSE(decode("\x94\x08\x01\x05\xDD\xFF\xFF\xFF\xFF", message));  // four billion runs
-    CHECK_FALSE(decode("\x94\x08\x01\x05\x91\x92\xCF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x03", message));  // wraps round
+    CHECK_FALSE(
+        decode("\x94\x08\x01\x05\x91\x92\xCF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x03", message));  // wraps round
     const std::string good = encode(ack{.channel = 1, .lease = 5, .runs = {{10, 3}, {20, 4}}});
     for (std::size_t cut = 0; cut < good.size(); ++cut) CHECK_FALSE(decode(good.substr(0, cut), message));
     std::mt19937_64 random{3};

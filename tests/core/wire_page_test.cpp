@@ -19,7 +19,9 @@ namespace {
 constexpr std::uint64_t some_lease = 0x1122334455667788;
 const std::string some_id = "\x01\x02\x03\x04\x05\x06\x07\x08";
 
-std::string shown(const std::string& digits) { return ferry::test::shown("docs/wire.md", digits); }
+std::string shown(const std::string& digits) {
+    return ferry::test::shown("docs/wire.md", digits);
+}
 
 // The page's bytes are what is written, and what is written can be read.
 template <typename Message>
@@ -56,11 +58,17 @@ TEST_CASE("wire page: a batch and its checksum") {
 
 TEST_CASE("wire page: the session's messages") {
     holds(hello{1, "camera 3", 0}, "940101c40863616d657261203300");
-    holds(welcome{1, 9, {{"frame_bytes_max", std::int64_t{262144}}, {"message_bytes_max", std::int64_t{16776192}}, {"ping_ms", std::int64_t{2000}}}},
-          "9421010983af6672616d655f62797465735f6d6178ce00040000b16d6573736167655f62797465735f6d6178ce00fffc00a770696e675f6d73cd07d0");
+    holds(welcome{1,
+                  9,
+                  {{"frame_bytes_max", std::int64_t{262144}},
+                   {"message_bytes_max", std::int64_t{16776192}},
+                   {"ping_ms", std::int64_t{2000}}}},
+          "9421010983af6672616d655f62797465735f6d6178ce00040000b16d6573736167655f62797465735f6d6178ce00fffc00"
+          "a770696e675f6d73cd07d0");
     holds(ping{7}, "920f07");
     holds(pong{7, 9}, "932a0709");
-    holds(protocol::error{0, "no-session", "say HELLO first"}, "942200c40a6e6f2d73657373696f6ec40f7361792048454c4c4f206669727374");
+    holds(protocol::error{0, "no-session", "say HELLO first"},
+          "942200c40a6e6f2d73657373696f6ec40f7361792048454c4c4f206669727374");
 }
 
 TEST_CASE("wire page: a producer's messages") {
@@ -69,9 +77,11 @@ TEST_CASE("wire page: a producer's messages") {
     holds(opened{1, some_id, 3, 12, 64, 8388608}, "972301c4080102030405060708030c40ce00800000");
     holds(put{1, 0, 1, 2, 1, 0xdc112d23, 1'000'000'000}, "98030100010201cedc112d23ce3b9aca00");
     holds(part{1, 0, 2}, "9404010002");
-    holds(stored{1, 9, 14, {{13, 2, 1000, false}}, 0, 65, 8388642}, "982401090e91940d02cd03e8c20041ce00800022");
+    holds(stored{1, 9, 14, {{13, 2, 1000, false}}, 0, 65, 8388642},
+          "982401090e91940d02cd03e8c20041ce00800022");
     holds(refused{1, 15, 4, "out-of-order", "the batch does not follow the last one stored", 15},
-          "9725010f04c40c6f75742d6f662d6f72646572c42d74686520626174636820646f6573206e6f7420666f6c6c6f7720746865206c"
+          "9725010f04c40c6f75742d6f662d6f72646572c42d74686520626174636820646f6573206e6f7420666f6c6c6f77207468"
+          "65206c"
           "617374206f6e652073746f7265640f");
 }
 
@@ -84,14 +94,16 @@ TEST_CASE("wire page: a consumer's messages") {
           "972702cf1122334455667788cd75309194cd03e80201cf17979cfe362a000001cedc112d23");
     holds(ack{2, some_lease, {{1000, 3}}}, "940802cf11223344556677889192cd03e803");
     holds(done{2, 9, some_lease, {{1000, 3}}, {}, {}, {}}, "98280209cf11223344556677889192cd03e803909090");
-    holds(nack{2, some_lease, {{1000, 1}}, std::nullopt, "broken"}, "960902cf11223344556677889192cd03e801c0c40662726f6b656e");
+    holds(nack{2, some_lease, {{1000, 1}}, std::nullopt, "broken"},
+          "960902cf11223344556677889192cd03e801c0c40662726f6b656e");
     holds(release{2, some_lease, {{1001, 2}}}, "940a02cf11223344556677889192cd03e902");
     holds(extend{2, {some_lease}}, "930b0291cf1122334455667788");
     holds(leave{2, 3}, "93060203");
 }
 
 TEST_CASE("wire page: an administrator's messages") {
-    holds(admin{1, "stream.info", {{"stream", std::string{"jobs"}}}}, "940e01c40b73747265616d2e696e666f81a673747265616da46a6f6273");
+    holds(admin{1, "stream.info", {{"stream", std::string{"jobs"}}}},
+          "940e01c40b73747265616d2e696e666f81a673747265616da46a6f6273");
     holds(result{1, "", "", {{{"name", std::string{"jobs"}}, {"next", std::int64_t{1002}}}}},
           "952901c400c4009182a46e616d65a46a6f6273a46e657874cd03ea");
 }

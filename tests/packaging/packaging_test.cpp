@@ -29,7 +29,8 @@ finished run_tool(std::vector<std::string> command, process_options options = {}
 // Installs this build once; every test below looks at the same tree.
 const std::string& installed() {
     static const temporary_directory tree;
-    static const finished installation = run_tool({FERRY_CMAKE, "--install", FERRY_BUILD_DIR, "--prefix", tree.path()});
+    static const finished installation =
+        run_tool({FERRY_CMAKE, "--install", FERRY_BUILD_DIR, "--prefix", tree.path()});
     INFO(installation.out << installation.err);
     REQUIRE(installation.status == 0);
     return tree.path();
@@ -56,8 +57,9 @@ std::string readme_program() {
 }  // namespace
 
 TEST_CASE("install: the library, its headers, the binary, the licence and both descriptions are there") {
-    for (const char* name : {"libferry.a", "ferry.hpp", "earthquakes.jsonl", "producer.hpp", "spool.hpp", "ferry", "LICENSE", "ferry.pc",
-                             "ferry-config.cmake", "ferry-config-version.cmake"}) {
+    for (const char* name :
+         {"libferry.a", "ferry.hpp", "earthquakes.jsonl", "producer.hpp", "spool.hpp", "ferry", "LICENSE",
+          "ferry.pc", "ferry-config.cmake", "ferry-config-version.cmake"}) {
         CAPTURE(name);
         CHECK_FALSE(find_file(name).empty());
     }
@@ -81,16 +83,21 @@ TEST_CASE("install: a program finds ferry with find_package, links it and runs")
     CHECK(ran.out == "42\n");
 }
 
-TEST_CASE("install: the README's program finds ferry with pkg-config, also when the tree was moved, and does what it says") {
+TEST_CASE(
+    "install: the README's program finds ferry with pkg-config, also when the tree was moved, and does what "
+    "it says") {
     const temporary_directory build;
     const std::string moved = build / "moved";
     std::filesystem::copy(installed(), moved, std::filesystem::copy_options::recursive);
     std::ofstream{build / "readme.cpp"} << readme_program();
-    const std::string described = std::filesystem::relative(find_file("ferry.pc"), installed()).parent_path().string();
-    const std::string command = std::string{FERRY_CXX_LAUNCHER} + " " + FERRY_CXX + " -std=c++20 " + FERRY_USER_FLAGS +
+    const std::string described =
+        std::filesystem::relative(find_file("ferry.pc"), installed()).parent_path().string();
+    const std::string command = std::string{FERRY_CXX_LAUNCHER} + " " + FERRY_CXX + " -std=c++20 " +
+                                FERRY_USER_FLAGS +
                                 " -o readme readme.cpp $(pkg-config --cflags --libs ferry)";
-    const finished built = run_tool({"sh", "-c", command}, {.environment = {{"PKG_CONFIG_PATH", moved + "/" + described}},
-                                                            .directory = build.path()});
+    const finished built =
+        run_tool({"sh", "-c", command},
+                 {.environment = {{"PKG_CONFIG_PATH", moved + "/" + described}}, .directory = build.path()});
     INFO(command << '\n' << built.err);
     REQUIRE(built.status == 0);
     const finished ran = run_tool({build / "readme"}, {.directory = build.path()});

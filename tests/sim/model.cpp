@@ -12,10 +12,12 @@ void model::broken(const std::string& what) const {
 void model::place(const std::string& text, std::uint64_t offset) {
     if (!put_.contains(text)) broken("phantom: '" + text + "' was never put");
     if (const auto [at, fresh] = at_offset_.emplace(offset, text); !fresh && at->second != text)
-        broken("offset " + std::to_string(offset) + " held '" + at->second + "' and now holds '" + text + "'");
+        broken("offset " + std::to_string(offset) + " held '" + at->second + "' and now holds '" + text +
+               "'");
     const auto [known, fresh] = offset_of_.emplace(text, offset);
     if (!fresh && known->second != offset)
-        broken("'" + text + "' is stored twice, at " + std::to_string(known->second) + " and " + std::to_string(offset));
+        broken("'" + text + "' is stored twice, at " + std::to_string(known->second) + " and " +
+               std::to_string(offset));
     if (!fresh) return;
     const std::string producer = text.substr(0, text.find(':'));
     const int number = std::stoi(text.substr(text.find(':') + 1));
@@ -31,7 +33,8 @@ void model::confirmed(const std::string& text, std::uint64_t offset) {
     confirmed_.emplace(text, offset);
 }
 
-void model::shown(const std::string& group, const std::string& text, std::uint64_t offset, std::uint64_t attempt) {
+void model::shown(const std::string& group, const std::string& text, std::uint64_t offset,
+                  std::uint64_t attempt) {
     ++shown_total_;
     place(text, offset);
     if (acked_[group].contains(offset)) broken("'" + text + "' came again although its ack was answered");
@@ -39,7 +42,9 @@ void model::shown(const std::string& group, const std::string& text, std::uint64
     if (again && attempt == 1) broken("'" + text + "' came again to " + group + " and was not flagged");
 }
 
-void model::ack_answered(const std::string& group, std::uint64_t offset) { acked_[group].insert(offset); }
+void model::ack_answered(const std::string& group, std::uint64_t offset) {
+    acked_[group].insert(offset);
+}
 
 void model::finished() {
     for (const auto& [group, since] : exists_from_)

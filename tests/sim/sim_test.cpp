@@ -1,4 +1,5 @@
-// Random histories of a whole spool, against the model. A failure prints the seed; FERRY_SIM_SEED=N replays it.
+// Random histories of a whole spool, against the model. A failure prints the seed; FERRY_SIM_SEED=N replays
+// it.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -36,7 +37,8 @@ void run_histories(world_options of, std::uint64_t count, std::uint64_t first_se
             confirmed += history.seen().confirmed_count();
         } catch (const std::exception& e) {
             const std::string name = doctest::getContextOptions()->currentTest->m_name;
-            FAIL(std::string{e.what()}, "; replay: FERRY_SIM_SEED=", seed, " ferry_tests --test-case='", name, "'");
+            FAIL(std::string{e.what()}, "; replay: FERRY_SIM_SEED=", seed, " ferry_tests --test-case='", name,
+                 "'");
         }
     }
     MESSAGE(count, " histories, ", crashes, " crashes, ", confirmed, " messages confirmed");

@@ -61,13 +61,14 @@ void world::open_spool() {
     reads_.clear();
     spool_state state;
     const auto replay = [&](const log::stored_record& each) {
-        if (!state.apply(each.header, each.payload, now_)) throw std::logic_error{"a record could not be applied"};
+        if (!state.apply(each.header, each.payload, now_))
+            throw std::logic_error{"a record could not be applied"};
     };
     const auto restore = [&](std::string_view saved) {
         if (!state.load(saved, now_)) throw std::logic_error{"a snapshot could not be loaded"};
     };
-    log_ = std::make_unique<log::segmented_log>(disk_, log::log_options{.segment_bytes = 16 << 10, .random = random_()},
-                                                replay, restore);
+    log_ = std::make_unique<log::segmented_log>(
+        disk_, log::log_options{.segment_bytes = 16 << 10, .random = random_()}, replay, restore);
     if (!log_->opened().damages.empty())
         for (const log::damage& each : log_->opened().damages)
             if (!each.torn_tail) throw std::logic_error{"damage after a crash: " + each.reason};
@@ -93,8 +94,10 @@ void world::crash(bool stop_cleanly) {
     }
     brain_.reset();
     log_.reset();
-    if (options_.power_cuts && pick(2) == 0) disk_.power_cut();
-    else disk_.kill();
+    if (options_.power_cuts && pick(2) == 0)
+        disk_.power_cut();
+    else
+        disk_.kill();
     disk_.heal();
     open_spool();
 }
@@ -102,7 +105,8 @@ void world::crash(bool stop_cleanly) {
 void world::run_appends(const append_action& what) {
     std::vector<log::record> records;
     for (const outgoing_record& each : what.records)
-        records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count, each.wall_ns, each.head, each.body.view});
+        records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count, each.wall_ns,
+                           each.head, each.body.view});
     std::vector<log::position> positions(records.size());
     if (!records.empty()) log_->append(records, positions);
     if (what.snapshot) log_->save_snapshot(*what.snapshot);
@@ -119,8 +123,10 @@ void world::spool_turn() {
             if (who->on.session == each.session) to = &who->on;
         for (auto& who : consumers_)
             if (who->on.session == each.session) to = &who->on;
-        if (to != nullptr && pick(50) == 0) brain_->unsent(std::move(each));
-        else if (to != nullptr) to->down.push_back({std::move(each.head), std::move(each.body)});
+        if (to != nullptr && pick(50) == 0)
+            brain_->unsent(std::move(each));
+        else if (to != nullptr)
+            to->down.push_back({std::move(each.head), std::move(each.body)});
     }
 }
 
@@ -225,12 +231,16 @@ void world::consumer_step(consumer& who) {
     }
     if (!who.held.empty() && pick(3) != 0) {
         const auto at = who.held.begin() + static_cast<std::ptrdiff_t>(pick(who.held.size()));
-        if (pick(8) == 0) who.session.nack(at->first, at->second, pick(3) == 0 ? std::optional{pick(3000)} : std::nullopt, "random");
-        else who.session.ack(at->first, at->second);
+        if (pick(8) == 0)
+            who.session.nack(at->first, at->second, pick(3) == 0 ? std::optional{pick(3000)} : std::nullopt,
+                             "random");
+        else
+            who.session.ack(at->first, at->second);
         who.held.erase(at);
     }
     for (const protocol::run& each : who.session.take_settled().done)
-        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) model_.ack_answered(who.group, offset);
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
+            model_.ack_answered(who.group, offset);
 }
 
 void world::act() {
@@ -238,18 +248,30 @@ void world::act() {
     consumer& takes = *consumers_[pick(consumers_.size())];
     wire& on = pick(2) == 0 ? puts.on : takes.on;
     const std::uint64_t roll = pick(1000);
-    if (roll < 180) producer_step(puts);
-    else if (roll < 400) consumer_step(takes);
-    else if (roll < 600) deliver_to_spool(on);
-    else if (roll < 780) deliver_to_client(on);
-    else if (roll < 900) writer_step();
-    else if (roll < 960) now_.monotonic_ns += 1'000'000 * (1 + pick(20)), now_.wall_ns += 1'000'000 * pick(20);
-    else if (roll < 980) now_.monotonic_ns += 300'000'000, now_.wall_ns += 300'000'000;
-    else if (roll < 984) now_.monotonic_ns += 8'000'000'000;
-    else if (roll < 986) now_.wall_ns += pick(2) == 0 ? 3'600'000'000'000 : 0;
-    else if (roll < 990) on = {next_session_++, {}, {}};  // the connection breaks: frames in flight are lost
-    else if (roll < 994 && options_.disk_errors) disk_.fail_call(1 + pick(5), static_cast<fault>(pick(3)));
-    else if (roll < 997) crash(pick(4) == 0);
+    if (roll < 180)
+        producer_step(puts);
+    else if (roll < 400)
+        consumer_step(takes);
+    else if (roll < 600)
+        deliver_to_spool(on);
+    else if (roll < 780)
+        deliver_to_client(on);
+    else if (roll < 900)
+        writer_step();
+    else if (roll < 960)
+        now_.monotonic_ns += 1'000'000 * (1 + pick(20)), now_.wall_ns += 1'000'000 * pick(20);
+    else if (roll < 980)
+        now_.monotonic_ns += 300'000'000, now_.wall_ns += 300'000'000;
+    else if (roll < 984)
+        now_.monotonic_ns += 8'000'000'000;
+    else if (roll < 986)
+        now_.wall_ns += pick(2) == 0 ? 3'600'000'000'000 : 0;
+    else if (roll < 990)
+        on = {next_session_++, {}, {}};  // the connection breaks: frames in flight are lost
+    else if (roll < 994 && options_.disk_errors)
+        disk_.fail_call(1 + pick(5), static_cast<fault>(pick(3)));
+    else if (roll < 997)
+        crash(pick(4) == 0);
     if (pick(3) != 0) tick_all();
     if (pick(3) != 0) spool_turn();
     for (auto& who : producers_) {
@@ -274,7 +296,8 @@ void world::settle_down() {
             while (!who->on.up.empty()) deliver_to_spool(who->on);
         }
         for (auto& who : consumers_) {
-            while (who->session.has_next() || !who->held.empty() || !who->session.failed_code().empty()) consumer_step(*who);
+            while (who->session.has_next() || !who->held.empty() || !who->session.failed_code().empty())
+                consumer_step(*who);
             consumer_step(*who);
             who->session.tick(now_);
             for (auto& each : who->session.take_output()) who->on.up.push_back(std::move(each));
@@ -291,27 +314,34 @@ void world::settle_down() {
         }
         for (auto& who : consumers_) {
             while (!who->on.down.empty()) deliver_to_client(who->on);
-            resting = resting && !who->session.has_next() && who->held.empty() && who->session.unanswered() == 0;
+            resting =
+                resting && !who->session.has_next() && who->held.empty() && who->session.unanswered() == 0;
         }
         for (const auto& [number, each] : brain_->state().streams())
-            for (const auto& [group_number, whose] : each.groups) resting = resting && whose.floor(each.gaps) >= each.next;
+            for (const auto& [group_number, whose] : each.groups)
+                resting = resting && whose.floor(each.gaps) >= each.next;
         if (resting && round > 3) return;
         now_.monotonic_ns += 100'000'000;
         now_.wall_ns += 100'000'000;
     }
     std::string why;
     for (const auto& who : producers_)
-        if (!who->waiting.empty()) why += ", " + who->name + " waits for " + std::to_string(who->waiting.size()) + " confirms";
+        if (!who->waiting.empty())
+            why += ", " + who->name + " waits for " + std::to_string(who->waiting.size()) + " confirms";
     for (const auto& who : consumers_) {
-        if (who->session.unanswered() > 0) why += ", " + std::to_string(who->session.unanswered()) + " acks are not answered";
+        if (who->session.unanswered() > 0)
+            why += ", " + std::to_string(who->session.unanswered()) + " acks are not answered";
         if (!who->session.joined()) why += ", a consumer is not joined";
     }
     for (const auto& [number, each] : brain_->state().streams())
         for (const auto& [group_number, whose] : each.groups)
-            why += ", " + whose.name + " stands at " + std::to_string(whose.floor(each.gaps)) + " of " + std::to_string(each.next) +
-                   " (" + std::to_string(whose.leased_count()) + " leased, " + std::to_string(whose.delayed_count()) + " delayed, " +
-                   std::to_string(whose.returned_count()) + " returned, mark " + std::to_string(whose.delivered_mark()) + ")";
-    throw std::logic_error{"the history does not come to rest (seed " + std::to_string(options_.seed) + ")" + why};
+            why += ", " + whose.name + " stands at " + std::to_string(whose.floor(each.gaps)) + " of " +
+                   std::to_string(each.next) + " (" + std::to_string(whose.leased_count()) + " leased, " +
+                   std::to_string(whose.delayed_count()) + " delayed, " +
+                   std::to_string(whose.returned_count()) + " returned, mark " +
+                   std::to_string(whose.delivered_mark()) + ")";
+    throw std::logic_error{"the history does not come to rest (seed " + std::to_string(options_.seed) + ")" +
+                           why};
 }
 
 void world::run() {

@@ -31,9 +31,11 @@ class model {
     /// The group is known to exist: it must see everything that is put from now on.
     void joined(const std::string& group) { exists_from_.emplace(group, put_.size()); }
     void confirmed(const std::string& text, std::uint64_t offset);
-    void shown(const std::string& group, const std::string& text, std::uint64_t offset, std::uint64_t attempt);
+    void shown(const std::string& group, const std::string& text, std::uint64_t offset,
+               std::uint64_t attempt);
     void ack_answered(const std::string& group, std::uint64_t offset);
-    /// At the end of a history that came to rest: everything is settled, so a group saw all that was confirmed since it exists.
+    /// At the end of a history that came to rest: everything is settled, so a group saw all that was
+    /// confirmed since it exists.
     void finished();
 
     std::uint64_t confirmed_count() const { return confirmed_.size(); }
@@ -45,21 +47,21 @@ class model {
 
     std::uint64_t seed_;
     std::uint64_t shown_total_ = 0;
-    std::map<std::string, std::size_t> put_;                      // text -> how many were put before it
-    std::map<std::string, std::size_t> exists_from_;              // group -> how many were put before it
-    std::map<std::string, std::uint64_t> confirmed_;              // text -> offset
-    std::map<std::uint64_t, std::string> at_offset_;              // whatever was told of an offset, for good
+    std::map<std::string, std::size_t> put_;          // text -> how many were put before it
+    std::map<std::string, std::size_t> exists_from_;  // group -> how many were put before it
+    std::map<std::string, std::uint64_t> confirmed_;  // text -> offset
+    std::map<std::uint64_t, std::string> at_offset_;  // whatever was told of an offset, for good
     std::map<std::string, std::uint64_t> offset_of_;
-    std::map<std::string, std::set<std::uint64_t>> shown_;        // group -> offsets seen by a consumer
-    std::map<std::string, std::set<std::uint64_t>> acked_;        // group -> offsets whose ack was answered
+    std::map<std::string, std::set<std::uint64_t>> shown_;  // group -> offsets seen by a consumer
+    std::map<std::string, std::set<std::uint64_t>> acked_;  // group -> offsets whose ack was answered
 };
 
 struct world_options {
     std::uint64_t seed = 1;
     int steps = 400;
     protocol::grade grade = protocol::grade::synced;
-    bool power_cuts = true;      ///< else only the process dies
-    bool disk_errors = false;    ///< writes and syncs fail at times; the spool is then restarted
+    bool power_cuts = true;    ///< else only the process dies
+    bool disk_errors = false;  ///< writes and syncs fail at times; the spool is then restarted
     /// Planted bugs, each of which the model must notice.
     bool plant_confirm_before_sync = false;
 };
@@ -82,9 +84,9 @@ class world {
 
     void open_spool();
     void crash(bool stop_cleanly);
-    void act();             // one random step
-    void spool_turn();      // takes the brain's actions
-    void writer_step();     // one append, sync or read completes
+    void act();          // one random step
+    void spool_turn();   // takes the brain's actions
+    void writer_step();  // one append, sync or read completes
     void run_appends(const append_action& what);
     void deliver_to_spool(wire& on);
     void deliver_to_client(wire& on);

@@ -11,7 +11,9 @@ namespace {
 
 const run_set no_gaps;
 
-lease some_lease(std::uint64_t id, std::uint64_t deadline = 1000) { return {.id = id, .holder = 1, .deadline_ns = deadline}; }
+lease some_lease(std::uint64_t id, std::uint64_t deadline = 1000) {
+    return {.id = id, .holder = 1, .deadline_ns = deadline};
+}
 
 }  // namespace
 
@@ -134,7 +136,8 @@ TEST_CASE("group: random leases, acks, releases and failures agree with a plain 
                     ack_outcome outcome;
                     g.judge(id, some, outcome);
                     std::uint64_t judged = 0;
-                    for (const auto* list : {&outcome.leased, &outcome.already, &outcome.stale, &outcome.gone})
+                    for (const auto* list :
+                         {&outcome.leased, &outcome.already, &outcome.stale, &outcome.gone})
                         for (const run& each : *list) judged += each.count;
                     REQUIRE(judged == some.count);
                     for (const run& each : outcome.leased) {

@@ -22,7 +22,9 @@ namespace {
 
 const std::string some_id = "\x01\x02\x03\x04\x05\x06\x07\x08";
 
-std::string shown(const std::string& digits) { return ferry::test::shown("docs/spool_format.md", digits); }
+std::string shown(const std::string& digits) {
+    return ferry::test::shown("docs/spool_format.md", digits);
+}
 
 std::string some_batch() {
     std::string batch;
@@ -31,7 +33,9 @@ std::string some_batch() {
     return batch;
 }
 
-messages_head some_head() { return {"", some_id, 3, 7, 1'000'000'000, 1, log::crc32c(some_batch()), std::nullopt}; }
+messages_head some_head() {
+    return {"", some_id, 3, 7, 1'000'000'000, 1, log::crc32c(some_batch()), std::nullopt};
+}
 
 // What one side writes, the other must read: the same again, and nothing from fewer bytes.
 template <typename Payload>
@@ -50,10 +54,13 @@ void holds(const Payload& payload, const std::string& digits) {
 const std::string golden_head = "98c400c40801020304050607080307ce3b9aca0001cedc112d23c0";
 const std::string golden_batch = "91c4016192c40162c40174";
 const std::string golden_stream = "940107c4046a6f62739100";
-const std::string golden_group = "97010701c4067468756d627394cd7530109400cd03e8cd1388cd7530c4056669727374cd03e8cd23e8";
+const std::string golden_group =
+    "97010701c4067468756d627394cd7530109400cd03e8cd1388cd7530c4056669727374cd03e8cd23e8";
 const std::string golden_snapshot =
-    "9501c00802919b07c4046a6f62739100cd03eecd03e8009192cd03e901919701c4067468756d627394cd7530109400cd03e8cd1388cd"
-    "7530c4056669727374cd03edcd23e89195cd03eb010201009194cd03ec0110c4066e61636b65649197c400c4080102030405060708c0"
+    "9501c00802919b07c4046a6f62739100cd03eecd03e8009192cd03e901919701c4067468756d627394cd7530109400cd03e8cd13"
+    "88cd"
+    "7530c4056669727374cd03edcd23e89195cd03eb010201009194cd03ec0110c4066e61636b65649197c400c40801020304050607"
+    "08c0"
     "030ccf17979cfe362a000091930706cd03e89192cd03e80078";
 
 }  // namespace
@@ -86,20 +93,26 @@ TEST_CASE("record payload: stream and group settings and producers have the byte
     const auto set = static_cast<std::uint64_t>(settings_change::set);
     holds(stream_change{set, 7, "jobs", {0}}, golden_stream);
     holds(group_change{set, 7, 1, "thumbs", {}, 1000, 9192}, golden_group);
-    holds(producer_change{static_cast<std::uint64_t>(producer_change_kind::epoch_issued), 7, "", some_id, "line-3", 3},
+    holds(producer_change{static_cast<std::uint64_t>(producer_change_kind::epoch_issued), 7, "", some_id,
+                          "line-3", 3},
           "960107c400c4080102030405060708c4066c696e652d3303");
 }
 
 TEST_CASE("record payload: commit and adoption, which later versions write, have the bytes the page shows") {
     holds(commit{{{7, 1, {{1000, 1}}}}, {{8, 500, 2, 0, some_head(), some_batch()}}},
           "92919307019192cd03e801919608cd01f40200" + golden_head + "c40b" + golden_batch);
-    holds(adoption{{{66048, 66200, 152}}, {{7, 1, {{1000, 3}}, {{1003, 1, 2, 1, 0}}, {{1004, 1, 16, "nacked"}}}}},
-          "929193ce00010200ce00010298cc98919507019192cd03e8039195cd03eb010201009194cd03ec0110c4066e61636b6564");
+    holds(
+        adoption{{{66048, 66200, 152}},
+                 {{7, 1, {{1000, 3}}, {{1003, 1, 2, 1, 0}}, {{1004, 1, 16, "nacked"}}}}},
+        "929193ce00010200ce00010298cc98919507019192cd03e8039195cd03eb010201009194cd03ec0110c4066e61636b6564");
 }
 
 TEST_CASE("record payload: fields that a newer version appends are skipped") {
     removed read;
-    REQUIRE(unpack_struct(from_hex("9407019192cd03e803" "a3" "6e6577"), read));
+    REQUIRE(unpack_struct(from_hex("9407019192cd03e803"
+                                   "a3"
+                                   "6e6577"),
+                          read));
     CHECK(read.runs == std::vector<run>{{1000, 3}});
 }
 

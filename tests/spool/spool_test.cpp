@@ -24,7 +24,9 @@ spool_options in(const temporary_directory& directory, std::string_view where = 
     return {.directory = directory / "spool", .listen = {ferry::bind(where)}, .segment_bytes = 1 << 20};
 }
 
-std::int64_t number(const header_map& row, const char* name) { return std::get<std::int64_t>(row.at(name)); }
+std::int64_t number(const header_map& row, const char* name) {
+    return std::get<std::int64_t>(row.at(name));
+}
 
 }  // namespace
 
@@ -208,7 +210,8 @@ TEST_CASE("spool: what a consumer held and never handed out goes back without an
         CHECK(first.leave(10s) == outcome::done);
     }
     // It said so: the spool must not give the next messages to somebody who is gone.
-    CHECK(number(administrator{context, at}.call("group.info", {{"stream", "s"}, {"group", "g"}}).at(0), "consumers") == 0);
+    CHECK(number(administrator{context, at}.call("group.info", {{"stream", "s"}, {"group", "g"}}).at(0),
+                 "consumers") == 0);
     consumer second{context, at, {.stream = "s", .group = "g"}};
     for (int i = 1; i < 100; ++i) {
         auto d = second.next(10s);
@@ -276,7 +279,8 @@ TEST_CASE("spool: a directory in use, an address in use and an open address are 
     CHECK(kind_of_failure(in(directory)) == errc::directory_in_use);
     CHECK(kind_of_failure(in(other, first.endpoints().at(0))) == errc::address_in_use);
     CHECK(kind_of_failure(in(other, "tcp://*:*")) == errc::denied);
-    CHECK(kind_of_failure({.directory = "/nonexistent/a/b", .listen = {ferry::bind("inproc://x")}}) == errc::not_found);
+    CHECK(kind_of_failure({.directory = "/nonexistent/a/b", .listen = {ferry::bind("inproc://x")}}) ==
+          errc::not_found);
 }
 
 TEST_CASE("spool: producers and consumers go on when the spool is stopped and started at the same address") {

@@ -11,8 +11,8 @@ TEST_CASE("wire page: a client written from it puts, takes, settles and administ
     const test::temporary_directory directory;
     context context;
     spool served{context, {.directory = directory / "spool", .listen = {bind("tcp://127.0.0.1:*")}}};
-    const test::finished client =
-        test::run({"/usr/bin/python3", FERRY_SOURCE_DIR "/tests/spool/wire_client.py", served.endpoints().front()});
+    const test::finished client = test::run(
+        {"/usr/bin/python3", FERRY_SOURCE_DIR "/tests/spool/wire_client.py", served.endpoints().front()});
     INFO(client.err);
     CHECK(client.status == 0);
     CHECK(client.out == "all as the page says\n");

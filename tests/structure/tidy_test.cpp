@@ -43,7 +43,8 @@ struct source {
 using findings = std::vector<std::string>;
 
 constexpr std::array product_folders = {"include", "core", "patterns", "devices", "cli"};
-constexpr std::array source_folders = {"include", "core", "patterns", "devices", "cli", "samples", "bench", "tests"};
+constexpr std::array source_folders = {"include", "core",    "patterns", "devices",
+                                       "cli",     "samples", "bench",    "tests"};
 
 bool is_source(const fs::path& path) {
     static const std::set<std::string> kinds = {".hpp", ".cpp", ".py", ".sh", ".cmake"};
@@ -64,7 +65,8 @@ const std::vector<source>& tree() {
             if (!fs::exists(top)) continue;
             for (const auto& each : fs::recursive_directory_iterator{top})
                 if (each.is_regular_file() && is_source(each.path()))
-                    found.push_back({fs::relative(each.path(), FERRY_SOURCE_DIR).string(), read_file(each.path())});
+                    found.push_back(
+                        {fs::relative(each.path(), FERRY_SOURCE_DIR).string(), read_file(each.path())});
         }
         return found;
     }();
@@ -76,7 +78,8 @@ bool is_product(const source& file) {
                        [&](const char* folder) { return file.under(std::string{folder} + '/'); });
 }
 
-// --- the arrows -------------------------------------------------------------------------------------------------
+// --- the arrows
+// -------------------------------------------------------------------------------------------------
 
 struct arrow {
     std::string_view from;                    // files under here
@@ -86,8 +89,9 @@ struct arrow {
 
 const std::vector<arrow>& arrows() {
     static const std::vector<arrow> all = {
-        {"core/log/", {"zmq", "msgpack", "thread", "chrono", "condition_variable", "future", "sys/socket", "fmt/", "spdlog/",
-                       "ferry/", "patterns/", "devices/", "cli/"}},
+        {"core/log/",
+         {"zmq", "msgpack", "thread", "chrono", "condition_variable", "future", "sys/socket", "fmt/",
+          "spdlog/", "ferry/", "patterns/", "devices/", "cli/"}},
         {"core/log/", {"core/"}, "core/log/"},
         {"core/", {"patterns/", "devices/", "cli/"}},
         {"patterns/", {"devices/", "cli/"}},
@@ -117,20 +121,23 @@ findings forbidden_includes(const source& file) {
     findings wrong;
     for (const std::string& included : file.includes()) {
         for (const arrow& each : arrows()) {
-            if (!file.under(each.from) || (!each.except.empty() && included.starts_with(each.except))) continue;
+            if (!file.under(each.from) || (!each.except.empty() && included.starts_with(each.except)))
+                continue;
             for (const std::string_view forbidden : each.forbidden)
                 if (included.starts_with(forbidden)) wrong.push_back(file.path + " includes " + included);
         }
         for (const reserved& each : reservations()) {
             const bool allowed = std::any_of(each.folders.begin(), each.folders.end(),
                                              [&](std::string_view folder) { return file.under(folder); });
-            if (included.starts_with(each.library) && !allowed) wrong.push_back(file.path + " includes " + included);
+            if (included.starts_with(each.library) && !allowed)
+                wrong.push_back(file.path + " includes " + included);
         }
     }
     return wrong;
 }
 
-// --- size, names, words -------------------------------------------------------------------------------------------
+// --- size, names, words
+// -------------------------------------------------------------------------------------------
 
 constexpr std::size_t product_lines_max = 500;
 
@@ -142,8 +149,20 @@ findings too_long(const source& file) {
 
 // The words that say nothing are put together from halves, so that this file does not hold them itself.
 findings empty_names(const source& file) {
-    static const std::regex words{"(^|_)(mana" "ger|hel" "per|ut" "il|im" "pl|ba" "se)s?(_|$)"};
-    static const std::regex classes{"\\b(class|struct)\\s+\\w*(mana" "ger|hel" "per|ut" "il|im" "pl|ba" "se)s?\\b"};
+    static const std::regex words{
+        "(^|_)(mana"
+        "ger|hel"
+        "per|ut"
+        "il|im"
+        "pl|ba"
+        "se)s?(_|$)"};
+    static const std::regex classes{
+        "\\b(class|struct)\\s+\\w*(mana"
+        "ger|hel"
+        "per|ut"
+        "il|im"
+        "pl|ba"
+        "se)s?\\b"};
     findings wrong;
     if (std::regex_search(file.stem(), words)) wrong.push_back(file.path + " is named after nothing");
     std::smatch found;
@@ -152,7 +171,11 @@ findings empty_names(const source& file) {
 }
 
 findings unfinished(const source& file) {
-    static const std::regex marks{"\\b(TO" "DO|FIX" "ME|X" "XX)\\b"};
+    static const std::regex marks{
+        "\\b(TO"
+        "DO|FIX"
+        "ME|X"
+        "XX)\\b"};
     findings wrong;
     std::smatch found;
     if (std::regex_search(file.text, found, marks)) wrong.push_back(file.path + " says " + found.str());
@@ -160,13 +183,21 @@ findings unfinished(const source& file) {
 }
 
 findings sleeps(const source& file) {
-    static const std::regex naps{"\\b(sleep" "_for|sleep" "_until|us" "leep|nano" "sleep)\\s*\\(|\\btime\\.sl" "eep\\s*\\(|^\\s*sl" "eep\\s+[0-9]"};
+    static const std::regex naps{
+        "\\b(sleep"
+        "_for|sleep"
+        "_until|us"
+        "leep|nano"
+        "sleep)\\s*\\(|\\btime\\.sl"
+        "eep\\s*\\(|^\\s*sl"
+        "eep\\s+[0-9]"};
     findings wrong;
     if (!file.under("tests/")) return wrong;
     std::size_t number = 0;
     for (const std::string& line : file.lines()) {
         ++number;
-        if (std::regex_search(line, naps)) wrong.push_back(file.path + ":" + std::to_string(number) + " sleeps");
+        if (std::regex_search(line, naps))
+            wrong.push_back(file.path + ":" + std::to_string(number) + " sleeps");
     }
     return wrong;
 }
@@ -190,7 +221,8 @@ std::string listed(const findings& all) {
 TEST_CASE("tidy: the tree is there and has its folders") {
     for (const char* folder : product_folders) {
         CAPTURE(folder);
-        CHECK(std::any_of(tree().begin(), tree().end(), [&](const source& file) { return file.under(folder); }));
+        CHECK(std::any_of(tree().begin(), tree().end(),
+                          [&](const source& file) { return file.under(folder); }));
     }
     CHECK(tree().size() > 100);
 }
@@ -199,13 +231,17 @@ TEST_CASE("tidy: folders depend downwards only, and libraries stay in their room
     CHECK(forbidden_includes({"core/log/x.cpp", "#include <zmq.hpp>\n"}).size() == 1);
     CHECK(forbidden_includes({"core/log/x.cpp", "#include <chrono>\n"}).size() == 1);
     CHECK(forbidden_includes({"core/log/x.cpp", "#include \"core/batch.hpp\"\n"}).size() == 1);
-    CHECK(forbidden_includes({"core/log/x.cpp", "#include \"core/log/record.hpp\"\n#include <mutex>\n"}).empty());
+    CHECK(forbidden_includes({"core/log/x.cpp", "#include \"core/log/record.hpp\"\n#include <mutex>\n"})
+              .empty());
     CHECK(forbidden_includes({"core/x.hpp", "#include \"devices/proxy.hpp\"\n"}).size() == 1);
     CHECK(forbidden_includes({"patterns/x.cpp", "  #include \"devices/spool/brain.hpp\"\n"}).size() == 1);
     CHECK(forbidden_includes({"devices/x.cpp", "#include \"patterns/numbering.hpp\"\n"}).size() == 1);
     CHECK(forbidden_includes({"devices/x.cpp", "#include <CLI/CLI.hpp>\n"}).size() == 1);
-    CHECK(forbidden_includes({"cli/x.cpp", "#include <CLI/CLI.hpp>\n#include <doctest/doctest.h>\n"}).size() == 1);
-    CHECK(forbidden_includes({"include/ferry/x.hpp", "#include <zmq.h>\n#include <msgpack.hpp>\n"}).size() == 2);
+    CHECK(
+        forbidden_includes({"cli/x.cpp", "#include <CLI/CLI.hpp>\n#include <doctest/doctest.h>\n"}).size() ==
+        1);
+    CHECK(forbidden_includes({"include/ferry/x.hpp", "#include <zmq.h>\n#include <msgpack.hpp>\n"}).size() ==
+          2);
 
     const findings wrong = all_findings(forbidden_includes);
     INFO(listed(wrong));
@@ -224,9 +260,18 @@ TEST_CASE("tidy: no product file has more than 500 lines") {
 }
 
 TEST_CASE("tidy: files and classes are named after what they hold") {
-    CHECK(empty_names({"core/spool_mana" "ger.cpp", ""}).size() == 1);
-    CHECK(empty_names({"core/ut" "ils.hpp", ""}).size() == 1);
-    CHECK(empty_names({"core/x.hpp", "class proxy_im" "pl {"}).size() == 1);
+    CHECK(empty_names({"core/spool_mana"
+                       "ger.cpp",
+                       ""})
+              .size() == 1);
+    CHECK(empty_names({"core/ut"
+                       "ils.hpp",
+                       ""})
+              .size() == 1);
+    CHECK(empty_names({"core/x.hpp",
+                       "class proxy_im"
+                       "pl {"})
+              .size() == 1);
     CHECK(empty_names({"core/database.hpp", "struct simple {"}).empty());
 
     const findings wrong = all_findings(empty_names);
@@ -235,10 +280,22 @@ TEST_CASE("tidy: files and classes are named after what they hold") {
 }
 
 TEST_CASE("tidy: nothing is marked as unfinished, and no test sleeps") {
-    CHECK(unfinished({"core/x.cpp", "// TO" "DO: later\n"}).size() == 1);
-    CHECK(sleeps({"tests/x.cpp", "std::this_thread::sleep" "_for(1s);\n"}).size() == 1);
-    CHECK(sleeps({"tests/x.py", "time.sl" "eep(1)\n"}).size() == 1);
-    CHECK(sleeps({"core/x.cpp", "usl" "eep(1);\n"}).empty());
+    CHECK(unfinished({"core/x.cpp",
+                      "// TO"
+                      "DO: later\n"})
+              .size() == 1);
+    CHECK(sleeps({"tests/x.cpp",
+                  "std::this_thread::sleep"
+                  "_for(1s);\n"})
+              .size() == 1);
+    CHECK(sleeps({"tests/x.py",
+                  "time.sl"
+                  "eep(1)\n"})
+              .size() == 1);
+    CHECK(sleeps({"core/x.cpp",
+                  "usl"
+                  "eep(1);\n"})
+              .empty());
 
     findings wrong = all_findings(unfinished);
     for (std::string& each : all_findings(sleeps)) wrong.push_back(std::move(each));
@@ -247,17 +304,21 @@ TEST_CASE("tidy: nothing is marked as unfinished, and no test sleeps") {
 }
 
 TEST_CASE("tidy: ferry.hpp includes every public header") {
-    const std::vector<std::string> included = source{"ferry.hpp", read_file(fs::path{FERRY_SOURCE_DIR} / "include/ferry/ferry.hpp")}.includes();
+    const std::vector<std::string> included =
+        source{"ferry.hpp", read_file(fs::path{FERRY_SOURCE_DIR} / "include/ferry/ferry.hpp")}.includes();
     for (const source& file : tree()) {
         if (!file.under("include/ferry/") || file.path == "include/ferry/ferry.hpp") continue;
         CAPTURE(file.path);
-        CHECK(std::find(included.begin(), included.end(), file.path.substr(std::string_view{"include/"}.size())) != included.end());
+        CHECK(std::find(included.begin(), included.end(),
+                        file.path.substr(std::string_view{"include/"}.size())) != included.end());
     }
 }
 
 TEST_CASE("tidy: every file and folder that ARCHITECTURE.md names is there") {
-    // `core/loop`, `devices/spool/brain.cpp`, `docs/` in code quotes; a name without an ending means .hpp or .cpp.
-    static const std::regex quoted{"`((?:include|core|patterns|devices|cli|samples|tests|bench|docs|cmake)/[A-Za-z0-9_./-]*)`"};
+    // `core/loop`, `devices/spool/brain.cpp`, `docs/` in code quotes; a name without an ending means .hpp or
+    // .cpp.
+    static const std::regex quoted{
+        "`((?:include|core|patterns|devices|cli|samples|tests|bench|docs|cmake)/[A-Za-z0-9_./-]*)`"};
     const std::string text = read_file(fs::path{FERRY_SOURCE_DIR} / "ARCHITECTURE.md");
     findings missing;
     std::size_t named = 0;
