@@ -66,20 +66,19 @@ void judge_shows(const history& all, verdict& found) {
     const put_list puts{all};
     std::set<message_name> seen;
     std::unordered_map<std::uint64_t, unsigned> firsts;
-    std::map<std::pair<std::size_t, std::uint64_t>, std::uint64_t> done;
+    std::unordered_map<std::uint64_t, std::uint64_t> done;
     for (const answered_ack& each : all.acks) {
-        const auto [at, is_new] = done.emplace(std::pair{each.consumer, each.offset}, each.when);
+        const auto [at, is_new] = done.emplace(each.offset, each.when);
         if (!is_new) at->second = std::min(at->second, each.when);
     }
-    for (std::size_t who = 0; who < all.shows.size(); ++who) {
-        const auto& consumer = all.shows[who];
+    for (const auto& consumer : all.shows) {
         std::uint64_t next = 0;
         for (const shown& each : consumer) {
             seen.insert(each.name);
             found.corrupted += !each.intact;
             found.phantom += each.intact && !puts.has(each.name);
             found.flagged += each.attempt > 1;
-            const auto answered = done.find({who, each.offset});
+            const auto answered = done.find(each.offset);
             found.returned += answered != done.end() && each.when > answered->second;
             if (each.attempt > 1) continue;
             found.unflagged += ++firsts[each.offset] > 1;
@@ -128,7 +127,7 @@ void history::read_consumer(const std::string& file) {
         } else if (std::sscanf(line, "stale %llu %llu", &offset, &number) == 2) {
             for (; offset <= number; ++offset) refused.insert(offset);
         } else if (std::sscanf(line, "answered %llu", &when) == 1) {
-            for (const std::uint64_t each : waiting) acks.push_back({each, when, shows.size() - 1});
+            for (const std::uint64_t each : waiting) acks.push_back({each, when});
             waiting.clear();
         } else {
             return false;

@@ -48,7 +48,6 @@ struct shown {
 struct answered_ack {
     std::uint64_t offset = 0;
     std::uint64_t when = 0;
-    std::size_t consumer = 0;  ///< whose ack it was: index into `shows`
 };
 
 struct history {
@@ -72,8 +71,7 @@ struct verdict {
     std::uint64_t unflagged = 0;     ///< shown again as if for the first time, or stored twice
     std::uint64_t misplaced = 0;     ///< a producer's messages that are stored in another order than put
     std::uint64_t out_of_order = 0;  ///< first attempts shown to a consumer in another order than stored
-    std::uint64_t returned = 0;      ///< shown again to the consumer whose ack was answered. Another may still hand
-                                     ///< out what it held under a lease that a restart ended
+    std::uint64_t returned = 0;      ///< shown again after the answer to its ack
 
     bool faultless() const {
         return lost + phantom + corrupted + unflagged + misplaced + out_of_order + returned == 0;

@@ -91,7 +91,7 @@ TEST_CASE("history: first attempts shown out of order are told, redeliveries may
 
 TEST_CASE("history: a message shown after the answer to its ack has returned") {
     history all = good();
-    all.shows[0].push_back({{1, 1}, 2, 2, 2000});
+    all.shows.push_back({{{1, 1}, 2, 2, 2000}});
     CHECK(judge(all).returned == 1);
 }
 
