@@ -63,13 +63,13 @@ bool spare_pool::begin() {
 bool spare_pool::prepare(std::size_t bytes_max) {
     if (!part_ && !begin()) return false;
     static const std::string zeros(zeros_bytes, '\0');
-    std::uint64_t todo =
+    std::uint64_t remaining =
         std::min<std::uint64_t>(std::max<std::size_t>(bytes_max, 1), segment_bytes_ - part_filled_);
-    while (todo > 0) {
-        const std::uint64_t step = std::min<std::uint64_t>(todo, zeros.size());
+    while (remaining > 0) {
+        const std::uint64_t step = std::min<std::uint64_t>(remaining, zeros.size());
         part_->write(part_filled_, std::string_view{zeros}.substr(0, step));
         part_filled_ += step;
-        todo -= step;
+        remaining -= step;
     }
     if (part_filled_ < segment_bytes_) return true;
     finish();

@@ -40,7 +40,7 @@ void log_writer::submit(append_action turn, bool may_block) {
         std::unique_lock writing{writing_, std::try_to_lock};
         if (writing.owns_lock()) {
             std::unique_lock lock{mutex_};
-            if (todo_.empty() && !busy_) {
+            if (waiting_.empty() && !busy_) {
                 lock.unlock();
                 work one;
                 one.turns.push_back(std::move(turn));
@@ -49,13 +49,13 @@ void log_writer::submit(append_action turn, bool may_block) {
         }
     }
     const std::lock_guard lock{mutex_};
-    todo_.turns.push_back(std::move(turn));
+    waiting_.turns.push_back(std::move(turn));
     changed_.notify_one();
 }
 
 void log_writer::release(std::uint32_t stream, std::uint64_t offset) {
     const std::lock_guard lock{mutex_};
-    todo_.releases.push_back({stream, offset});
+    waiting_.releases.push_back({stream, offset});
     changed_.notify_one();
 }
 
@@ -76,7 +76,7 @@ void log_writer::append(const append_action& turn) {
 }
 
 // One pass: write everything, say so, sync once if anybody waits, say so.
-void log_writer::carry_out(work&& todo) {
+void log_writer::carry_out(work&& what) {
     report now;
     try {
         {
@@ -84,12 +84,12 @@ void log_writer::carry_out(work&& todo) {
             if (failed_) return;
         }
         bool sync = false;
-        for (const append_action& turn : todo.turns) {
+        for (const append_action& turn : what.turns) {
             append(turn);
             now.appended = turn.ticket;
             sync = sync || turn.sync;
         }
-        for (const release_action& each : todo.releases) log_.release(each.stream, each.offset);
+        for (const release_action& each : what.releases) log_.release(each.stream, each.offset);
         if (sync) {
             {
                 const std::lock_guard lock{mutex_};
@@ -122,17 +122,17 @@ void log_writer::run() {
     bool spare_wanted = true;
     while (true) {
         std::unique_lock lock{mutex_};
-        if (todo_.empty() && !ending_ && !spare_wanted)
-            changed_.wait(lock, [this] { return !todo_.empty() || ending_; });
-        if (todo_.empty() && ending_) return;
-        work todo = std::exchange(todo_, {});
-        busy_ = !todo.empty();
+        if (waiting_.empty() && !ending_ && !spare_wanted)
+            changed_.wait(lock, [this] { return !waiting_.empty() || ending_; });
+        if (waiting_.empty() && ending_) return;
+        work taken = std::exchange(waiting_, {});
+        busy_ = !taken.empty();
         const bool failed = failed_;
         lock.unlock();
 
         const std::lock_guard writing{writing_};
-        if (!todo.empty()) {
-            carry_out(std::move(todo));
+        if (!taken.empty()) {
+            carry_out(std::move(taken));
             spare_wanted = true;
         } else if (!failed) {
             try {

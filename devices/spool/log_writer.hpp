@@ -52,7 +52,7 @@ class log_writer {
         bool empty() const noexcept { return turns.empty() && releases.empty(); }
     };
     void run();
-    void carry_out(work&& todo);
+    void carry_out(work&& what);
     void append(const append_action& turn);
 
     log::segmented_log& log_;
@@ -61,7 +61,7 @@ class log_writer {
     std::mutex writing_;  // held while the log is written; taken before `mutex_`, never after
     std::mutex mutex_;    // guards what follows
     std::condition_variable changed_;
-    work todo_;
+    work waiting_;
     report report_;
     bool busy_ = false;
     bool ending_ = false;

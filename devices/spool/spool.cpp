@@ -91,7 +91,7 @@ struct spool::parts {
 
     void run();
     void receive_frames();
-    void obey(actions todo, bool idle);
+    void obey(actions what, bool idle);
     void send(send_action&& what);
     void take_report();
     void wait_for_event(bool more);
@@ -234,11 +234,11 @@ void spool::parts::send(send_action&& what) {
     zmq_msg_send(static_cast<zmq_msg_t*>(body.native()), router.handle(), 0);
 }
 
-void spool::parts::obey(actions todo, bool idle) {
-    for (send_action& each : todo.sends) send(std::move(each));
-    for (append_action& each : todo.appends) writer->submit(std::move(each), idle);
-    for (const release_action& each : todo.releases) writer->release(each.stream, each.offset);
-    for (const read_action& each : todo.reads) try {
+void spool::parts::obey(actions what, bool idle) {
+    for (send_action& each : what.sends) send(std::move(each));
+    for (append_action& each : what.appends) writer->submit(std::move(each), idle);
+    for (const release_action& each : what.releases) writer->release(each.stream, each.offset);
+    for (const read_action& each : what.reads) try {
             log::read_result result = found->log.read(each.stream, each.offset, each.bytes_max);
             for (const log::damage& bad : result.damages) note("damage in " + bad.file + ": " + bad.reason);
             thinking->read_done(each.cookie, std::move(result), read_clocks());
@@ -246,7 +246,7 @@ void spool::parts::obey(actions todo, bool idle) {
             note(std::string{"cannot read: "} + e.what());
             thinking->failed(e.what(), read_clocks());
         }
-    for (const std::uint64_t closed : todo.closed) {
+    for (const std::uint64_t closed : what.closed) {
         const auto route = route_of.find(closed);
         if (route == route_of.end()) continue;
         session_of.erase(route->second);
@@ -314,9 +314,9 @@ void spool::parts::run() {
         receive_frames();
         take_report();
         thinking->tick(read_clocks());
-        actions todo = thinking->take_actions(read_clocks());
-        const bool nothing = todo.empty();
-        obey(std::move(todo), drained);
+        actions next = thinking->take_actions(read_clocks());
+        const bool nothing = next.empty();
+        obey(std::move(next), drained);
         publish_stats();
         wait_for_event(!nothing || !drained);
         const std::lock_guard lock{mutex};

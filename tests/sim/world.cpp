@@ -113,11 +113,11 @@ void world::run_appends(const append_action& what) {
 }
 
 void world::spool_turn() {
-    actions todo = brain_->take_actions(now_);
-    for (append_action& each : todo.appends) appends_.push_back(std::move(each));
-    for (const read_action& each : todo.reads) reads_.push_back(each);
-    for (const release_action& each : todo.releases) log_->release(each.stream, each.offset);
-    for (send_action& each : todo.sends) {
+    actions next = brain_->take_actions(now_);
+    for (append_action& each : next.appends) appends_.push_back(std::move(each));
+    for (const read_action& each : next.reads) reads_.push_back(each);
+    for (const release_action& each : next.releases) log_->release(each.stream, each.offset);
+    for (send_action& each : next.sends) {
         wire* to = nullptr;
         for (auto& who : producers_)
             if (who->on.session == each.session) to = &who->on;
