@@ -243,7 +243,8 @@ std::string posix_storage::describe(const std::string& name) const {
 
 std::optional<int> directory_holder(const std::string& directory) {
     const std::string path = directory + "/" + lock_name;
-    const descriptor opened{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
+    // Asking about a lock needs no right to take it: whoever may only read the directory may ask.
+    const descriptor opened{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     if (opened.get() < 0) {
         if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
         fail("open " + path);

@@ -225,6 +225,35 @@ TEST_CASE("cli: verify and dump on a running spool are exit 9 with the pid, and 
     }
 }
 
+TEST_CASE("cli: verify and dump read a directory in which they may not write") {
+    const temporary_directory room;
+    fill(room / "spool");
+    // Root may write everywhere, so there it is another user who looks, with a program it can reach.
+    std::vector<std::string> as_reader;
+    std::string program = FERRY_BINARY;
+    if (::geteuid() == 0) {
+        as_reader = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"};
+        fs::copy_file(FERRY_BINARY, room / "ferry");
+        program = room / "ferry";
+    }
+    constexpr auto read_only = fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read;
+    constexpr auto enter = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
+    for (const auto& each : fs::directory_iterator{room / "spool"})
+        fs::permissions(each.path(), each.is_directory() ? read_only | enter : read_only);
+    fs::permissions(room / "spool", read_only | enter);
+    fs::permissions(room.path(), read_only | enter | fs::perms::owner_write);
+    for (const char* command : {"verify", "dump"}) {
+        CAPTURE(command);
+        std::vector<std::string> words = as_reader;
+        words.insert(words.end(), {program, command, room / "spool"});
+        const finished got = run(std::move(words));
+        CHECK(got.err == "");
+        CHECK(got.status == 0);
+        CHECK(got.out == run({FERRY_BINARY, command, room / "spool"}).out);
+    }
+    fs::permissions(room / "spool", fs::perms::owner_all);
+}
+
 TEST_CASE("cli: verify and dump say in a sentence what is no spool's directory") {
     const temporary_directory room;
     fs::create_directory(room / "empty");
