@@ -12,20 +12,21 @@
 #include "ferry/requester.hpp"
 #include "ferry/streamer.hpp"
 #include "ferry/subscriber.hpp"
-#include "tests/support/child.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/running.hpp"
 
 using namespace ferry;
 using namespace std::chrono_literals;
+using ferry::test::process;
 
 namespace {
 
 constexpr int count = 20;
 const endpoint anywhere = ferry::bind("tcp://127.0.0.1:*");
 
-child plain(const std::string& role, const std::string& address, int messages = count) {
-    return child{{"/usr/bin/python3", FERRY_INTEROP_DIRECTORY "/plain_peer.py", role, address,
-                  std::to_string(messages)}};
+process plain(const std::string& role, const std::string& address, int messages = count) {
+    return process{{"/usr/bin/python3", FERRY_INTEROP_DIRECTORY "/plain_peer.py", role, address,
+                    std::to_string(messages)}};
 }
 
 std::string text(const char* format, int number) {
@@ -48,9 +49,9 @@ struct answering {
     std::thread thread;
 };
 
-void check_answers(child& peer, const char* expected) {
-    for (int i = 0; i < count; ++i) CHECK(peer.line() == text(expected, i));
-    CHECK(peer.line() == "done");
+void check_answers(process& peer, const char* expected) {
+    for (int i = 0; i < count; ++i) CHECK(peer.next_line() == text(expected, i));
+    CHECK(peer.next_line() == "done");
     CHECK(peer.wait() == 0);
 }
 
@@ -59,7 +60,7 @@ void check_answers(child& peer, const char* expected) {
 TEST_CASE("interop: a plain SUB gets what a publisher without envelopes sends") {
     context context;
     publisher prices{context, anywhere, {.envelope = envelope_mode::none}};
-    child peer = plain("sub", prices.endpoints().at(0));
+    process peer = plain("sub", prices.endpoints().at(0));
     REQUIRE(prices.wait_for_subscriber_of("news", 10s) == outcome::done);
     for (int i = 0; i < count; ++i)
         CHECK(prices.publish("news", frame{std::to_string(i)}) == published::sent);
@@ -69,7 +70,7 @@ TEST_CASE("interop: a plain SUB gets what a publisher without envelopes sends") 
 TEST_CASE("interop: a subscriber gets what a plain publisher sends, with topic and alone") {
     context context;
     subscriber quotes{context, anywhere, {.topics = {"news"}}};
-    child peer = plain("pub", quotes.endpoints().at(0));
+    process peer = plain("pub", quotes.endpoints().at(0));
     for (int i = 0; i < count; ++i) {
         const auto m = quotes.receive(10s);
         REQUIRE(m.has_value());
@@ -87,7 +88,7 @@ TEST_CASE("interop: a subscriber gets what a plain publisher sends, with topic a
 TEST_CASE("interop: a plain PULL gets what a pusher sends") {
     context context;
     pusher jobs{context, anywhere};
-    child peer = plain("pull", jobs.endpoints().at(0));
+    process peer = plain("pull", jobs.endpoints().at(0));
     for (int i = 0; i < count; ++i) REQUIRE(jobs.send(std::to_string(i), 10s) == outcome::done);
     check_answers(peer, "[b'#']");
 }
@@ -95,7 +96,7 @@ TEST_CASE("interop: a plain PULL gets what a pusher sends") {
 TEST_CASE("interop: a puller gets what a plain PUSH sends, frames in between too") {
     context context;
     puller work{context, anywhere};
-    child peer = plain("push", work.endpoints().at(0));
+    process peer = plain("push", work.endpoints().at(0));
     for (int i = 0; i < count; ++i) CHECK(work.receive(10s).value_or(message{}).body() == std::to_string(i));
     const auto m = work.receive(10s);
     REQUIRE(m.has_value());
@@ -110,9 +111,9 @@ TEST_CASE("interop: a replier answers plain REQ and plain DEALER peers") {
     context context;
     replier desk{context, anywhere};
     const answering serving{desk};
-    child one = plain("req", desk.endpoints().at(0));
+    process one = plain("req", desk.endpoints().at(0));
     check_answers(one, "[b'answer to question #']");
-    child many = plain("dealer", desk.endpoints().at(0));
+    process many = plain("dealer", desk.endpoints().at(0));
     check_answers(many, "[b'', b'answer to question #']");
 }
 
@@ -121,7 +122,7 @@ TEST_CASE("interop: plain REP and plain ROUTER peers answer a requester") {
     for (const std::string role : {"rep", "router"}) {
         CAPTURE(role);
         requester ask{context, anywhere, {.timeout = 10s}};
-        child peer = plain(role, ask.endpoints().at(0));
+        process peer = plain(role, ask.endpoints().at(0));
         for (int i = 0; i < count; ++i) {
             const auto reply = ask.request(std::to_string(i));
             REQUIRE(reply.has_value());
@@ -135,24 +136,25 @@ TEST_CASE("interop: plain peers on both sides of each device") {
     context context;
     SUBCASE("forwarder") {
         const running<forwarder> hub{context, anywhere, anywhere};
-        child sub = plain("sub", hub.device.endpoints().at(1));
-        child pub = plain("pub", hub.device.endpoints().at(0));
+        process sub = plain("sub", hub.device.endpoints().at(1));
+        process pub = plain("pub", hub.device.endpoints().at(0));
         for (int i = 0; i < count; ++i)
-            CHECK(sub.line() == "[b'news." + std::to_string(i) + "', b'hello " + std::to_string(i) + "']");
+            CHECK(sub.next_line() ==
+                  "[b'news." + std::to_string(i) + "', b'hello " + std::to_string(i) + "']");
         CHECK(sub.wait() == 0);
         CHECK(pub.wait() == 0);
     }
     SUBCASE("queue") {
         const running<ferry::queue> desk{context, anywhere, anywhere};
-        child rep = plain("rep", desk.device.endpoints().at(1));
-        child req = plain("req", desk.device.endpoints().at(0));
+        process rep = plain("rep", desk.device.endpoints().at(1));
+        process req = plain("req", desk.device.endpoints().at(0));
         check_answers(req, "[b'answer to question #']");
         CHECK(rep.wait() == 0);
     }
     SUBCASE("streamer") {
         const running<streamer> jobs{context, anywhere, anywhere};
-        child pull = plain("pull", jobs.device.endpoints().at(1));
-        child push = plain("push", jobs.device.endpoints().at(0));
+        process pull = plain("pull", jobs.device.endpoints().at(1));
+        process push = plain("push", jobs.device.endpoints().at(0));
         check_answers(pull, "[b'#']");
         CHECK(push.wait() == 0);
     }

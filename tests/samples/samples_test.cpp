@@ -11,23 +11,23 @@
 #include "ferry/context.hpp"
 #include "ferry/replier.hpp"
 #include "ferry/spool.hpp"
-#include "tests/support/child.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-using ferry::child;
+using ferry::test::process;
 
 namespace {
 
 const std::string anywhere = "tcp://127.0.0.1:*";
 
-child sample(const std::string& name, std::vector<std::string> arguments) {
+process sample(const std::string& name, std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), FERRY_SAMPLES_BINARIES "/sample_" + name);
-    return child{std::move(arguments)};
+    return process{std::move(arguments)};
 }
 
 // "bound ENDPOINT", a sample's first line.
-std::string bound(child& program) {
-    const std::string line = program.line();
+std::string bound(process& program) {
+    const std::string line = program.next_line();
     REQUIRE(line.starts_with("bound tcp://"));
     return line.substr(6);
 }
@@ -49,50 +49,50 @@ TEST_CASE("samples: publisher and subscriber pass every event of a network") {
     const auto counts = events_by_network(file);
     REQUIRE(counts.size() > 5);
     const int wanted = counts.at("us");
-    child publisher = sample("publisher", {anywhere, file});
-    child subscriber = sample("subscriber", {bound(publisher), "quake.us", std::to_string(wanted)});
-    for (int i = 0; i < wanted; ++i) REQUIRE(subscriber.line().starts_with("quake.us {"));
-    CHECK(subscriber.line() == "received " + std::to_string(wanted) + ", lost 0");
+    process publisher = sample("publisher", {anywhere, file});
+    process subscriber = sample("subscriber", {bound(publisher), "quake.us", std::to_string(wanted)});
+    for (int i = 0; i < wanted; ++i) REQUIRE(subscriber.next_line().starts_with("quake.us {"));
+    CHECK(subscriber.next_line() == "received " + std::to_string(wanted) + ", lost 0");
     CHECK(subscriber.wait() == 0);
-    CHECK(publisher.line().starts_with("sent " + std::to_string(wanted) + ", nobody asked for "));
+    CHECK(publisher.next_line().starts_with("sent " + std::to_string(wanted) + ", nobody asked for "));
     CHECK(publisher.wait() == 0);
 }
 
 TEST_CASE("samples: pusher and puller do every job once, in order") {
-    child pusher = sample("pusher", {anywhere, "100"});
-    child puller = sample("puller", {bound(pusher), "100"});
-    for (int job = 1; job <= 100; ++job) CHECK(puller.line() == "did job " + std::to_string(job));
-    CHECK(puller.line() == "received 100");
+    process pusher = sample("pusher", {anywhere, "100"});
+    process puller = sample("puller", {bound(pusher), "100"});
+    for (int job = 1; job <= 100; ++job) CHECK(puller.next_line() == "did job " + std::to_string(job));
+    CHECK(puller.next_line() == "received 100");
     CHECK(puller.wait() == 0);
-    CHECK(pusher.line() == "sent 100, not sent 0");
+    CHECK(pusher.next_line() == "sent 100, not sent 0");
     CHECK(pusher.wait() == 0);
 }
 
 TEST_CASE("samples: requester and replier add, and the replier ends when told") {
-    child replier = sample("replier", {anywhere});
-    child requester = sample("requester", {bound(replier), "19", "23"});
-    CHECK(requester.line() == "42");
+    process replier = sample("replier", {anywhere});
+    process requester = sample("requester", {bound(replier), "19", "23"});
+    CHECK(requester.next_line() == "42");
     CHECK(requester.wait() == 0);
-    replier.send_signal(SIGTERM);
-    CHECK(replier.line() == "answered 1, of these with an error 0");
+    replier.kill(SIGTERM);
+    CHECK(replier.next_line() == "answered 1, of these with an error 0");
     CHECK(replier.wait() == 0);
 }
 
 TEST_CASE("samples: devices stand between the others, and end when told") {
-    child devices = sample("devices", {});
+    process devices = sample("devices", {});
     std::map<std::string, std::pair<std::string, std::string>> where;
     for (int i = 0; i < 3; ++i) {
-        const std::string line = devices.line();
+        const std::string line = devices.next_line();
         const auto front = line.find(" front ");
         const auto back = line.find(" back ");
         REQUIRE(back != std::string::npos);
         where[line.substr(0, front)] = {line.substr(front + 7, back - front - 7), line.substr(back + 6)};
     }
     REQUIRE(where.contains("streamer"));
-    devices.send_signal(SIGTERM);
-    CHECK(devices.line() == "forwarder passed 0 down, 0 up");
-    CHECK(devices.line() == "queue passed 0 down, 0 up");
-    CHECK(devices.line() == "streamer passed 0 down, 0 up");
+    devices.kill(SIGTERM);
+    CHECK(devices.next_line() == "forwarder passed 0 down, 0 up");
+    CHECK(devices.next_line() == "queue passed 0 down, 0 up");
+    CHECK(devices.next_line() == "streamer passed 0 down, 0 up");
     CHECK(devices.wait() == 0);
 }
 
@@ -101,17 +101,17 @@ TEST_CASE("samples: a work queue keeps its jobs, and two workers share them with
     ferry::context context;
     const ferry::spool spool{context, {.directory = room / "queue", .listen = {ferry::bind(anywhere)}}};
     const std::string where = spool.endpoints().at(0);
-    child giver = sample("work_queue", {"give", where, "100"});
-    CHECK(giver.line() == "stored 100, not stored 0");
+    process giver = sample("work_queue", {"give", where, "100"});
+    CHECK(giver.next_line() == "stored 100, not stored 0");
     CHECK(giver.wait() == 0);
 
-    child first = sample("work_queue", {"work", where, "40"});
-    child second = sample("work_queue", {"work", where, "60"});
+    process first = sample("work_queue", {"work", where, "40"});
+    process second = sample("work_queue", {"work", where, "60"});
     std::set<std::string> did;
-    for (int i = 0; i < 40; ++i) did.insert(first.line());
-    for (int i = 0; i < 60; ++i) did.insert(second.line());
-    CHECK(first.line() == "done 40");
-    CHECK(second.line() == "done 60");
+    for (int i = 0; i < 40; ++i) did.insert(first.next_line());
+    for (int i = 0; i < 60; ++i) did.insert(second.next_line());
+    CHECK(first.next_line() == "done 40");
+    CHECK(second.next_line() == "done 60");
     CHECK(first.wait() == 0);
     CHECK(second.wait() == 0);
     CHECK(did.size() == 100);
@@ -120,9 +120,9 @@ TEST_CASE("samples: a work queue keeps its jobs, and two workers share them with
 
 TEST_CASE("samples: an embedded spool keeps readings while nobody is there, and forwards them all later") {
     const ferry::test::temporary_directory room;
-    child alone = sample("embedded_spool", {room / "outbox", "tcp://127.0.0.1:1", "10"});
-    CHECK(alone.line() == "stored 10");
-    CHECK(alone.line() == "forwarded 0");
+    process alone = sample("embedded_spool", {room / "outbox", "tcp://127.0.0.1:1", "10"});
+    CHECK(alone.next_line() == "stored 10");
+    CHECK(alone.next_line() == "forwarded 0");
     CHECK(alone.wait() == 0);
 
     ferry::context context;
@@ -134,9 +134,9 @@ TEST_CASE("samples: an embedded spool keeps readings while nobody is there, and 
             return ferry::message{"kept"};
         });
     }};
-    child later = sample("embedded_spool", {room / "outbox", other_side.endpoints().at(0), "5"});
-    CHECK(later.line() == "stored 5");
-    CHECK(later.line() == "forwarded 15");
+    process later = sample("embedded_spool", {room / "outbox", other_side.endpoints().at(0), "5"});
+    CHECK(later.next_line() == "stored 5");
+    CHECK(later.next_line() == "forwarded 15");
     CHECK(later.wait() == 0);
     context.request_stop();
     answering.join();

@@ -186,6 +186,15 @@ std::string process::wait_for_error(std::string_view beginning, milliseconds wit
     return found;
 }
 
+std::string process::next_line(milliseconds within) {
+    std::size_t end = 0;
+    wait_until([&] { return (end = out_.find('\n', out_seen_)) != std::string::npos; }, within,
+               "a line on stdout");
+    std::string line = out_.substr(out_seen_, end - out_seen_);
+    out_seen_ = end + 1;
+    return line;
+}
+
 void process::wait_for_lines(std::size_t lines, milliseconds within) {
     wait_until([&] { return static_cast<std::size_t>(std::count(out_.begin(), out_.end(), '\n')) >= lines; },
                within, std::to_string(lines) + " lines on stdout");

@@ -52,6 +52,8 @@ class process {
 
     /// The next line of its stderr that begins so, without its line end. Lines before it are passed over.
     std::string wait_for_error(std::string_view beginning, std::chrono::milliseconds within = patience);
+    /// The next line of its stdout, without its line end.
+    std::string next_line(std::chrono::milliseconds within = patience);
     /// Until its stdout holds at least this many lines.
     void wait_for_lines(std::size_t lines, std::chrono::milliseconds within = patience);
 
@@ -82,6 +84,7 @@ class process {
     int stderr_ = -1;
     std::string out_;
     std::string err_;
+    std::size_t out_seen_ = 0;
     std::size_t err_seen_ = 0;
     bool ended_ = false;
     int status_ = -1;
