@@ -41,41 +41,32 @@ std::string_view matched(const message& m, const shared_flags& flags) {
 }
 
 int run_pub(command_line& line) {
-    shared_flags flags;
-    declare(line, flags,
-            {shared::endpoints, shared::topic, shared::input, shared::headers, shared::ending, shared::pacing,
-             shared::waiting, shared::sockets});
-    std::vector<std::string> words = line.parse();
-    check(flags);
-    const endpoints where = take_endpoint(words, flags);
-    const pub_words read = read_words(std::move(words), flags);
+    const sender_line told = read_sender_line(line);
+    const shared_flags& flags = told.flags;
+    const pub_words read = read_words(told.words, flags);
 
     context context;
     context.stop_on_signals();
     input in{context, flags.in, in_format::line, read.message};
     // What a script pipes in shall arrive: a slow subscriber holds us back instead of losing messages.
-    auto pub = open(flags.speaker(), where, [&] {
+    auto pub = open(flags.speaker(), told.where, [&] {
         return publisher{context,
-                         where,
+                         told.where,
                          {.envelope = flags.envelope, .overflow = overflow::block, .socket = flags.socket}};
     });
     std::string wanted = read.topic;
     sending by;
     by.command = line.what().name;
-    by.hint = nobody_yet(where, "subscriber");
+    by.hint = nobody_yet(told.where, "subscriber");
     by.nobody = fmt::format("nobody subscribed{} at {} in time; nothing was sent",
-                            read.has_topic ? " to '" + read.topic + "'" : "", where.describe());
+                            read.has_topic ? " to '" + read.topic + "'" : "", told.where.describe());
     by.topic = read.topic;
     by.has_topic = read.has_topic;
     by.wait_for_taker = [&](const message& first, std::chrono::nanoseconds wait) {
         return pub.wait_for_subscriber_of(matched(first, flags), wait);
     };
     by.send = [&](message&& m, std::optional<ending::clock::time_point> deadline) {
-        const auto wait =
-            deadline
-                ? std::optional<duration>{std::max<duration>(*deadline - ending::clock::now(), duration{0})}
-                : forever;
-        switch (pub.publish(std::move(m), flags.no_wait ? duration{0} : wait)) {
+        switch (pub.publish(std::move(m), flags.no_wait ? duration{0} : time_until(deadline))) {
             case published::sent:
                 return fate::taken;
             case published::unheard:

@@ -20,9 +20,7 @@ fate push_one(pusher& push, message&& m, const shared_flags& flags,
               std::optional<ending::clock::time_point> deadline) {
     const duration patience = flags.wait_or(2s);
     while (true) {
-        const auto left =
-            deadline ? std::max<duration>(*deadline - ending::clock::now(), duration{0}) : patience;
-        const outcome how = push.send(m, std::min(patience, left));
+        const outcome how = push.send(m, std::min(patience, time_until(deadline).value_or(patience)));
         if (how == outcome::done) return fate::taken;
         if (how == outcome::stopped) return fate::stopped;
         if (flags.no_wait) return fate::lost;
@@ -32,26 +30,22 @@ fate push_one(pusher& push, message&& m, const shared_flags& flags,
 }
 
 int run_push(command_line& line) {
-    shared_flags flags;
-    declare(line, flags,
-            {shared::endpoints, shared::topic, shared::input, shared::headers, shared::ending, shared::pacing,
-             shared::waiting, shared::sockets});
-    std::vector<std::string> words = line.parse();
-    check(flags);
-    const endpoints where = take_endpoint(words, flags);
+    const sender_line told = read_sender_line(line);
+    const shared_flags& flags = told.flags;
     sending by;
     by.command = line.what().name;
     by.has_topic = take_topic(flags, by.topic);
-    if (words.size() > 1) throw usage_error{fmt::format("one argument too many: '{}'", words[1])};
+    if (told.words.size() > 1) throw usage_error{fmt::format("one argument too many: '{}'", told.words[1])};
 
     context context;
     context.stop_on_signals();
-    input in{context, flags.in, in_format::line, words.empty() ? std::nullopt : std::optional{words[0]}};
-    auto push = open(flags.speaker(), where, [&] {
-        return pusher{context, where, {.envelope = flags.envelope, .socket = flags.socket}};
+    input in{context, flags.in, in_format::line,
+             told.words.empty() ? std::nullopt : std::optional{told.words[0]}};
+    auto push = open(flags.speaker(), told.where, [&] {
+        return pusher{context, told.where, {.envelope = flags.envelope, .socket = flags.socket}};
     });
-    by.hint = nobody_yet(where, "puller");
-    by.nobody = fmt::format("nobody pulls at {}; what was not taken was not sent", where.describe());
+    by.hint = nobody_yet(told.where, "puller");
+    by.nobody = fmt::format("nobody pulls at {}; what was not taken was not sent", told.where.describe());
     by.wait_for_taker = [&](const message&, std::chrono::nanoseconds wait) {
         return push.wait_for_peer(wait);
     };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cli/connection.hpp"
 #include "cli/exit_codes.hpp"
 #include "core/context_parts.hpp"
 
@@ -50,8 +51,7 @@ class sending_run {
     exit_code wait_for_taker(const message& first) {
         if (flags_.no_wait) return exit_code::done;
         const nanoseconds wait = flags_.wait_or(peer_wait_default);
-        const auto run_end = end_.run_deadline();
-        const nanoseconds left = run_end ? std::max<nanoseconds>(*run_end - steady_clock::now(), 0ns) : wait;
+        const nanoseconds left = time_until(end_.run_deadline()).value_or(wait);
         const outcome how = wait_with_hint(talk_, by_.hint, std::min(wait, left),
                                            [&](nanoseconds time) { return by_.wait_for_taker(first, time); });
         have_ = how == outcome::done;
@@ -133,8 +133,24 @@ class sending_run {
 
 }  // namespace
 
+sender_line read_sender_line(command_line& line) {
+    shared_flags flags;
+    declare(line, flags,
+            {shared::endpoints, shared::topic, shared::input, shared::headers, shared::ending, shared::pacing,
+             shared::waiting, shared::sockets});
+    std::vector<std::string> words = line.parse();
+    check(flags);
+    endpoints where = take_endpoint(words, flags);
+    return {std::move(flags), std::move(where), std::move(words)};
+}
+
 int send_all(ferry::context& context, input& in, const shared_flags& flags, const sending& by) {
     return sending_run{context, in, flags, by}.go();
+}
+
+std::optional<nanoseconds> time_until(std::optional<steady_clock::time_point> deadline) {
+    if (!deadline) return std::nullopt;
+    return std::max<nanoseconds>(*deadline - steady_clock::now(), 0ns);
 }
 
 bool take_topic(const shared_flags& flags, std::string& topic) {

@@ -6,14 +6,26 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "cli/command_line.hpp"
 #include "cli/flags.hpp"
 #include "cli/input.hpp"
 #include "ferry/context.hpp"
+#include "ferry/endpoint.hpp"
 #include "ferry/message.hpp"
 
 namespace ferry::cli {
+
+/// What pub and push are told alike: their flags, where to, and the words behind that.
+struct sender_line {
+    shared_flags flags;
+    endpoints where;
+    std::vector<std::string> words;
+};
+sender_line read_sender_line(command_line& line);
 
 /// What became of a message.
 enum class fate : std::uint8_t {
@@ -40,6 +52,10 @@ struct sending {
 
 /// Sends all of `in` and gives the exit code.
 int send_all(ferry::context& context, input& in, const shared_flags& flags, const sending& by);
+
+/// The time until a deadline, if there is one; never below nothing.
+std::optional<std::chrono::nanoseconds> time_until(
+    std::optional<std::chrono::steady_clock::time_point> deadline);
 
 /// The one topic of -T. Throws usage_error for several.
 bool take_topic(const shared_flags& flags, std::string& topic);
