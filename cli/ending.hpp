@@ -40,6 +40,8 @@ class ending {
     bool run_over() const;
     /// A message came (or a command ended): the silence begins anew.
     void heard() { heard_ = clock::now(); }
+    /// As if a message came that much later: silence before it does not count.
+    void heard_after(std::chrono::nanoseconds wait) { heard_ = clock::now() + wait; }
 
     /// When -t or --idle passes, whichever is first.
     std::optional<clock::time_point> deadline() const;

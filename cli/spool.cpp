@@ -46,6 +46,12 @@ int run_spool(command_line& line) {
                [&](const std::string& word) { options.default_grade = parse_grade("--sync", word); });
     line.value("--segment-size", "SIZE", "size of a segment file: 64MiB, from 1MiB to 1GiB",
                [&](const std::string& word) { options.segment_bytes = parse_size("--segment-size", word); });
+    line.value("--claim-wait", "DUR",
+               "after a restart: how long messages are kept for those who held them (2s)",
+               [&](const std::string& word) {
+                   options.claim_wait =
+                       std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--claim-wait", word));
+               });
     line.flag("--insecure", "let it bind beyond loopback, open to everybody", options.insecure);
     const std::vector<std::string> words = line.parse();
     check(flags);

@@ -59,6 +59,7 @@ class taking {
 
     exit_code go() {
         end_.heard();
+        wait_for_claims();
         try {
             while (!complete() && !context_.stopped() && take_one()) {}
             settle();
@@ -92,7 +93,7 @@ class taking {
             settle();
             next = from_.next(end_.wait());
         }
-        if (!next) return !context_.stopped() && !end_.over();
+        if (!next) return !context_.stopped() && (!end_.over() || wait_for_claims());
         const delivered_as as = place_of(*next);
         out_.print(next->content(), &as);
         ++printed_;
@@ -100,6 +101,13 @@ class taking {
         held_.push_back(std::move(*next));
         if (held_.size() >= held_max) settle();
         return !end_.run_over();
+    }
+
+    // After its restart a spool keeps messages back for a moment; the silence begins after it.
+    bool wait_for_claims() {
+        const duration left = from_.claim_wait_left();
+        if (left > 0s) end_.heard_after(left);
+        return left > 0s && !end_.run_over();
     }
 
     delivered_as place_of(const delivery& of) const {

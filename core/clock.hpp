@@ -1,6 +1,8 @@
 // Time as an argument. State machines are handed an instant; only the outermost layer reads these clocks.
 #pragma once
 
+#include <time.h>
+
 #include <chrono>
 #include <cstdint>
 
@@ -21,6 +23,13 @@ inline instant read_clocks() {
         return static_cast<std::uint64_t>(duration_cast<nanoseconds>(since).count());
     };
     return {count(steady_clock::now().time_since_epoch()), count(system_clock::now().time_since_epoch())};
+}
+
+/// The monotonic clock as of the last tick of the kernel, some milliseconds old at most: five times cheaper.
+inline std::uint64_t coarse_monotonic_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 }  // namespace ferry

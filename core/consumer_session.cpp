@@ -24,8 +24,16 @@ std::vector<run> as_runs(const run_set& set) {
 consumer_session::consumer_session(consumer_session_options options)
     : options_{std::move(options)}, link_{options_.client} {}
 
-std::optional<delivered_item> consumer_session::next() {
-    if (parcels_.empty()) return std::nullopt;
+void consumer_session::finished(const parcel& what) {
+    if (what.channel != channel_) return;
+    bytes_read_ += what.batch.view.size();
+    ++frames_read_;
+}
+
+std::optional<delivered_item> consumer_session::next(std::uint64_t now_ns) {
+    while (has_next() && options_.group && over(*parcels_.front().under, now_ns))
+        lose(parcels_.front().lease, leases_.at(parcels_.front().lease), parcels_.front().under->open);
+    if (!has_next()) return std::nullopt;
     parcel& from = parcels_.front();
     const delivered_run& within = from.runs[from.run_at];
     batch_cursor cursor{from.batch.view.substr(from.at)};
@@ -41,11 +49,57 @@ std::optional<delivered_item> consumer_session::next() {
     }
     if (!options_.group) ++settled_count_;
     if (from.run_at == from.runs.size()) {
-        bytes_read_ += from.batch.view.size();
-        ++frames_read_;
+        finished(from);
         parcels_.pop_front();
     }
     return result;
+}
+
+// Cuts a parcel to what its lease still holds.
+void consumer_session::keep_held(parcel& what) {
+    parcel kept{what.lease, what.under, what.channel, {}, 0, 0, {}, 0};
+    std::string items;
+    batch_cursor cursor{what.batch.view.substr(what.at)};
+    for (; what.run_at < what.runs.size(); ++what.run_at, what.taken = 0)
+        for (; what.taken < what.runs[what.run_at].count; ++what.taken) {
+            const auto item = cursor.next();
+            delivered_run one = what.runs[what.run_at];
+            one.offset += what.taken;
+            one.count = 1;
+            if (!what.under->open.contains(one.offset)) continue;
+            items += item->all;
+            delivered_run* const last = kept.runs.empty() ? nullptr : &kept.runs.back();
+            if (last != nullptr && last->end() == one.offset && last->attempt == one.attempt &&
+                last->wall_ns == one.wall_ns)
+                ++last->count;
+            else
+                kept.runs.push_back(one);
+        }
+    kept.batch = shared_bytes::of(std::move(items));
+    what = std::move(kept);
+}
+
+// The lease does not hold these any more. What was handed out of them is named, the rest is dropped.
+void consumer_session::lose(std::uint64_t id, held_lease& from, run_set lost) {
+    run_set handed_out;
+    for (const auto& [first, end] : lost.runs())
+        for (auto open = from.open.next_run(first); open && open->first < end;
+             open = from.open.next_run(open->end()))
+            handed_out.add({open->first, std::min(open->end(), end) - open->first});
+    from.open.remove(handed_out);
+    held_ -= handed_out.count();
+    settled_count_ += handed_out.count();
+    for (parcel& each : parcels_) {
+        if (each.lease != id) continue;
+        for (std::size_t i = each.run_at; i < each.runs.size(); ++i) {
+            const std::uint64_t skip = i == each.run_at ? each.taken : 0;
+            handed_out.remove(run{each.runs[i].offset + skip, each.runs[i].count - skip});
+        }
+        keep_held(each);
+        if (each.runs.empty()) finished(each);
+    }
+    std::erase_if(parcels_, [](const parcel& each) { return each.runs.empty(); });
+    for (const run& each : as_runs(handed_out)) settled_.lost.push_back(each);
 }
 
 // False when the message was settled before, or dropped with its lease.
@@ -59,7 +113,10 @@ bool consumer_session::settle(std::uint64_t lease, std::uint64_t offset) {
 }
 
 void consumer_session::ack(std::uint64_t lease, std::uint64_t offset) {
-    if (!settle(lease, offset)) return;
+    if (!settle(lease, offset)) {
+        settled_.stale.push_back({offset, 1});  // lost meanwhile
+        return;
+    }
     leases_[lease].to_ack.add({offset, 1});
     ++to_send_;
 }
@@ -88,36 +145,64 @@ void consumer_session::join() {
     if (options_.lease_ms) options.emplace("lease_ms", static_cast<std::int64_t>(*options_.lease_ms));
     if (options_.max_attempts)
         options.emplace("max_attempts", static_cast<std::int64_t>(*options_.max_attempts));
-    std::vector<std::uint64_t> still_held;
-    for (const auto& [id, each] : leases_) still_held.push_back(id);
+    std::vector<claim> still_held;
+    for (const auto& [id, each] : leases_) still_held.push_back(claim_of(id, each));
     out_.push_back({encode(protocol::join{channel_, options_.stream, options_.group, options, still_held}),
                     std::nullopt});
 }
 
-// A restarted spool has forgotten the leases: what nobody saw is dropped, acks are sent again and judged.
-void consumer_session::rejoin_lost(bool restarted) {
+// What was acked and not answered is claimed too, so that the ack counts.
+claim consumer_session::claim_of(std::uint64_t id, const held_lease& from) const {
+    run_set all = from.open;
+    all.add(from.to_ack);
+    all.add(from.unanswered);
+    return {id, as_runs(all)};
+}
+
+// Nothing can be settled before the next JOINED; then acks are sent again. A reader asks again from where it
+// stands.
+void consumer_session::rejoin_lost() {
     joined_ = joining_ = false;
+    leave_token_ = 0;
     parts_.clear();
     parts_seen_ = 0;
     for (auto& [id, each] : leases_) {
-        for (const auto& [first, end] : each.unanswered.runs()) each.to_ack.add({first, end - first});
+        each.to_ack.add(each.unanswered);
         to_send_ += each.unanswered.count();
         unanswered_ -= each.unanswered.count() + each.nacked.count();
         each.unanswered.clear();
         each.nacked.clear();
     }
-    if (!restarted && options_.group) return;
-    for (const parcel& each : parcels_) {
-        const auto found = leases_.find(each.lease);
-        if (found == leases_.end()) continue;
-        for (std::size_t i = each.run_at; i < each.runs.size(); ++i) {
-            const std::uint64_t skip = i == each.run_at ? each.taken : 0;
-            const run unseen{each.runs[i].offset + skip, each.runs[i].count - skip};
-            held_ -= found->second.open.count(unseen);
-            found->second.open.remove(unseen);
-        }
+    if (!options_.group) parcels_.clear();
+}
+
+void consumer_session::reconnected() {
+    if (!link_.up()) return;
+    link_.drop();
+    rejoin_lost();
+}
+
+void consumer_session::joined(std::string_view head, instant now) {
+    protocol::joined message;
+    if (!decode(head, message) || message.channel != channel_ || !joining_) return;
+    joining_ = false;
+    joined_ = true;
+    lease_ns_ = message.lease_ms * 1'000'000;
+    start_ = message.start;
+    claims_until_ns_ = now.monotonic_ns + message.claim_wait_ms * 1'000'000;
+    for (auto& [id, each] : leases_) {
+        run_set lost = each.open;
+        for (const claim& given : message.leases)
+            if (given.lease == id) {
+                each.renewed_ns = now.monotonic_ns;
+                for (const run& back : given.runs) lost.remove(back);
+            }
+        lose(id, each, lost);
     }
-    parcels_.clear();
+    std::erase_if(leases_, [](const auto& entry) { return entry.second.empty(); });
+    settled_count_ = bytes_read_ = frames_read_ = frames_received_ = 0;
+    held_at_join_ = held_;
+    credit_messages_sent_ = credit_bytes_sent_ = credit_frames_sent_ = 0;
 }
 
 void consumer_session::deliver(std::string_view head, const shared_bytes& body, instant now) {
@@ -147,13 +232,15 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
         return;
     }
     std::erase_if(message.runs, [](const delivered_run& each) { return each.count == 0; });
+    const held_lease* under = nullptr;
     if (options_.group) {
         held_lease& lease = leases_[message.lease];
         lease.renewed_ns = now.monotonic_ns;
         for (const delivered_run& each : message.runs) lease.open.add({each.offset, each.count});
         held_ += items;
+        under = &lease;
     }
-    parcels_.push_back({message.lease, std::move(message.runs), 0, 0, std::move(batch), 0});
+    parcels_.push_back({message.lease, under, channel_, std::move(message.runs), 0, 0, std::move(batch), 0});
 }
 
 void consumer_session::done(std::string_view head) {
@@ -176,14 +263,17 @@ void consumer_session::done(std::string_view head) {
     answered(message.already, settled_.done);
     answered(message.stale, settled_.stale);
     answered(message.gone, settled_.stale);
-    if (lease.open.empty() && lease.to_ack.empty() && lease.unanswered.empty() && lease.nacked.empty())
-        leases_.erase(found);
+    // What we take for ours and the spool does not: the lease is over.
+    run_set lost;
+    for (const run& each : message.stale) lost.add(each);
+    if (!lost.empty()) lose(message.lease, lease, lost);
+    if (lease.empty()) leases_.erase(found);
 }
 
 void consumer_session::failed(std::string_view head) {
     protocol::error message;
     if (!decode(head, message) || message.channel != channel_) return;
-    if (message.code == code::no_channel) return rejoin_lost(false);
+    if (message.code == code::no_channel) return rejoin_lost();
     failed_code_ = message.code;
     failed_reason_ = message.text;
     joined_ = joining_ = false;
@@ -194,29 +284,19 @@ void consumer_session::frame(std::string_view head, std::optional<shared_bytes> 
         case spool_link::change::none:
             return;
         case spool_link::change::lost:
-            rejoin_lost(false);
+            rejoin_lost();
             return;
         case spool_link::change::up:
-            rejoin_lost(incarnation_ != link_.incarnation());
-            incarnation_ = link_.incarnation();
+            rejoin_lost();
             if (failed_code_.empty()) join();
             return;
         case spool_link::change::not_mine:
             break;
     }
     switch (*kind_of(head)) {
-        case kind::joined: {
-            protocol::joined message;
-            if (!decode(head, message) || message.channel != channel_ || !joining_) return;
-            joining_ = false;
-            joined_ = true;
-            lease_ns_ = message.lease_ms * 1'000'000;
-            start_ = message.start;
-            settled_count_ = bytes_read_ = frames_read_ = frames_received_ = 0;
-            held_at_join_ = held_;
-            credit_messages_sent_ = credit_bytes_sent_ = credit_frames_sent_ = 0;
+        case kind::joined:
+            joined(head, now);
             break;
-        }
         case kind::part: {
             protocol::part message;
             if (!decode(head, message) || message.channel != channel_ || !body) return;
@@ -278,6 +358,7 @@ void consumer_session::renew(instant now) {
     if (!joined_ || lease_ns_ == 0) return;
     std::vector<std::uint64_t> due;
     for (auto& [id, each] : leases_) {
+        if (over(each, now.monotonic_ns)) lose(id, each, each.open);
         if (each.open.empty() || now.monotonic_ns < each.renewed_ns + lease_ns_ / 3) continue;
         each.renewed_ns = now.monotonic_ns;
         due.push_back(id);
@@ -306,14 +387,15 @@ void consumer_session::leave(instant now) {
 
 void consumer_session::tick(instant now) {
     const bool waiting = unanswered_ > 0 || to_send_ > 0 || joining_ || leaving_;
-    if (link_.tick(now, waiting, out_) == spool_link::change::lost) rejoin_lost(false);
+    if (link_.tick(now, waiting, out_) == spool_link::change::lost) rejoin_lost();
     if (link_.up() && !joined_ && !joining_ && failed_code_.empty()) join();
     send_settlements(now);
     give_credit();
     renew(now);
-    if (leaving_ && joined_ && unanswered_ == 0 && to_send_ == 0 && !left_) {
+    if (leaving_ && joined_ && unanswered_ == 0 && to_send_ == 0 && leave_token_ == 0) {
         out_.push_back({encode(protocol::leave{channel_, frames_received_}), std::nullopt});
-        left_ = true;
+        leave_token_ = now.monotonic_ns;
+        out_.push_back({encode(ping{leave_token_}), std::nullopt});
     }
 }
 

@@ -2,9 +2,10 @@
 // out.
 //
 // Deliveries come in parcels under leases, as far as the credit goes, and are handed out one by one. Leases
-// of what is held are renewed while the session is ticked. When the spool restarted, what was not handed out
-// yet is dropped (it will come again), and acks of what was handed out are still sent under their old lease:
-// the spool answers them with the truth.
+// of what is held are renewed while the session is ticked. After a lost connection or a restart of the spool
+// the session claims what it holds when it joins again, and until that is answered it hands out nothing. What
+// it is not given back it drops (somebody else has it, or will) and names as lost if it was handed out; acks
+// are sent all the same, and the spool answers them with the truth.
 //
 // Nothing here blocks, reads a clock or owns a socket. Threads: one caller at a time.
 #pragma once
@@ -52,15 +53,17 @@ struct delivered_item {
 struct settled_runs {
     std::vector<protocol::run> done;   ///< acks that count (also those that counted before)
     std::vector<protocol::run> stale;  ///< refused: the lease was over
+    std::vector<protocol::run> lost;   ///< handed out and not settled, and the lease is over
 };
 
 class consumer_session {
   public:
     explicit consumer_session(consumer_session_options options);
 
-    /// The next message, if one is at hand.
-    std::optional<delivered_item> next();
-    bool has_next() const noexcept { return !parcels_.empty(); }
+    /// The next message, if one is at hand. `now_ns` (monotonic) may be some milliseconds old: it keeps a
+    /// program that slept from being handed what it no longer has on lease.
+    std::optional<delivered_item> next(std::uint64_t now_ns);
+    bool has_next() const noexcept { return !parcels_.empty() && (joined_ || !options_.group); }
 
     void ack(std::uint64_t lease, std::uint64_t offset);
     void nack(std::uint64_t lease, std::uint64_t offset, std::optional<std::uint64_t> delay_ms,
@@ -71,8 +74,8 @@ class consumer_session {
 
     /// Asks for nothing more and gives back what was not handed out; then waits for the answers to its acks.
     void leave(instant now);
-    /// After `leave`: everything settled was answered and LEAVE is in the output.
-    bool left() const noexcept { return left_; }
+    /// After `leave`: everything settled was answered, and the spool has heard the LEAVE.
+    bool left() const noexcept { return leave_token_ != 0 && link_.last_pong() == leave_token_; }
 
     void frame(std::string_view head, std::optional<shared_bytes> body, instant now);
     void tick(instant now);
@@ -82,6 +85,10 @@ class consumer_session {
     settled_runs take_settled() { return std::exchange(settled_, {}); }
 
     bool joined() const noexcept { return joined_; }
+    /// Until when (monotonic) the spool waits for claims after its restart, and may hold messages back.
+    std::uint64_t claims_until_ns() const noexcept { return claims_until_ns_; }
+    /// The connection broke or was made again: the spool must be greeted, and leases claimed.
+    void reconnected();
     /// Offset at which the spool said this group (or reader) stands when it joined.
     std::uint64_t start() const noexcept { return start_; }
     std::uint64_t unanswered() const noexcept { return unanswered_; }
@@ -92,8 +99,11 @@ class consumer_session {
     const spool_link& link() const noexcept { return link_; }
 
   private:
+    struct held_lease;
     struct parcel {
         std::uint64_t lease = 0;
+        const held_lease* under = nullptr;  // while a group's parcel is here, its lease is
+        std::uint64_t channel = 0;          // which it came on
         std::vector<protocol::delivered_run> runs;
         std::size_t run_at = 0;   // which run is next,
         std::uint64_t taken = 0;  // and how many of it were handed out
@@ -107,12 +117,23 @@ class consumer_session {
         run_set nacked;      // told once, not answered yet; never told again as an ack
         std::uint64_t renewed_ns = 0;
         std::uint64_t sent_ns = 0;
+        bool empty() const noexcept {
+            return open.empty() && to_ack.empty() && unanswered.empty() && nacked.empty();
+        }
     };
     void join();
     void deliver(std::string_view head, const shared_bytes& body, instant now);
     void done(std::string_view head);
     void failed(std::string_view head);
-    void rejoin_lost(bool restarted);
+    void joined(std::string_view head, instant now);
+    void rejoin_lost();
+    protocol::claim claim_of(std::uint64_t id, const held_lease& from) const;
+    void lose(std::uint64_t id, held_lease& from, run_set lost);
+    void keep_held(parcel& what);
+    void finished(const parcel& what);
+    bool over(const held_lease& what, std::uint64_t now_ns) const noexcept {
+        return lease_ns_ > 0 && now_ns >= what.renewed_ns + lease_ns_;
+    }
     bool settle(std::uint64_t lease, std::uint64_t offset);
     void give_credit();
     void send_settlements(instant now);
@@ -127,11 +148,12 @@ class consumer_session {
     std::uint64_t parts_seen_ = 0;
     settled_runs settled_;
 
-    bool joining_ = false, joined_ = false, leaving_ = false, left_ = false;
+    bool joining_ = false, joined_ = false, leaving_ = false;
+    std::uint64_t leave_token_ = 0;  // of the PING behind the LEAVE
     std::uint64_t channel_ = 0;
-    std::uint64_t incarnation_ = 0;
     std::uint64_t lease_ns_ = 0;
     std::uint64_t start_ = 0;
+    std::uint64_t claims_until_ns_ = 0;
     std::uint64_t read_from_ = 0;  // a reader's place, for joining again
     bool read_any_ = false;
     std::uint64_t held_ = 0;  // delivered to us and not settled by us

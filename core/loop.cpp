@@ -10,7 +10,7 @@ namespace ferry {
 struct loop::member::slot {
     explicit slot(loop::step function) : call{std::move(function)} {}
     loop::step call;
-    loop::next next{steady_time::min(), -1};  // a new member is called at once
+    loop::next next{steady_time::min()};  // a new member is called at once
     std::atomic<bool> woken{false};
     bool removed = false;  // guarded by loop::running_
 };
@@ -62,6 +62,7 @@ void loop::run() {
         steady_time due = steady_time::max();
         for (const auto& slot : slots) {
             watched.push_back({slot->next.fd, POLLIN, 0});
+            watched.push_back({slot->next.second_fd, POLLIN, 0});
             due = slot->woken ? steady_time::min() : std::min(due, slot->next.due);
         }
         timespec wait{};
@@ -78,7 +79,8 @@ void loop::run() {
         const std::lock_guard lock{running_};
         for (std::size_t i = 0; i < slots.size(); ++i) {
             const auto& slot = slots[i];
-            const bool ready = watched[i + 2].fd >= 0 && watched[i + 2].revents != 0;
+            // A descriptor of -1 is left out by poll and has no events.
+            const bool ready = watched[2 * i + 2].revents != 0 || watched[2 * i + 3].revents != 0;
             const bool woken = slot->woken.exchange(false);
             if (!slot->removed && (ready || woken || stopping || slot->next.due <= now))
                 slot->next = slot->call();

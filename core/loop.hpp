@@ -25,7 +25,8 @@ class loop {
     /// What a step waits for next, besides being woken.
     struct next {
         steady_time due = steady_time::max();
-        int fd = -1;  ///< readable means call again; -1 = none
+        int fd = -1;         ///< readable means call again; -1 = none
+        int second_fd = -1;  ///< the same
     };
     using step = std::function<next()>;
 

@@ -243,6 +243,12 @@ void producer_session::pump(instant now) {
     if (gathering_.count == 0) flush_ = false;
 }
 
+void producer_session::reconnected() {
+    if (!link_.up()) return;
+    link_.drop();
+    opened_ = opening_ = false;
+}
+
 void producer_session::tick(instant now) {
     const bool waiting = !idle() || opening_;
     if (link_.tick(now, waiting, out_) == spool_link::change::lost) opened_ = opening_ = false;

@@ -71,6 +71,8 @@ class producer_session {
     void flush() noexcept { flush_ = true; }
 
     void frame(std::string_view head, instant now);
+    /// The connection broke or was made again: the spool must be greeted and the channel opened anew.
+    void reconnected();
     void tick(instant now);
     std::uint64_t next_due_ns() const;
 

@@ -111,6 +111,14 @@ struct delivered_run {
     friend bool operator==(const delivered_run&, const delivered_run&) = default;
 };
 
+/// A lease a client still holds, and what of it is not settled.
+struct claim {
+    std::uint64_t lease = 0;
+    std::vector<run> runs;
+    static auto fields(auto& m) { return std::tie(m.lease, m.runs); }
+    friend bool operator==(const claim&, const claim&) = default;
+};
+
 // clang-format off
 struct hello { static constexpr kind id = kind::hello;
     std::uint64_t version = protocol::version; std::string client; std::uint64_t last_incarnation = 0;
@@ -129,7 +137,7 @@ struct part { static constexpr kind id = kind::part;
 struct join { static constexpr kind id = kind::join;
     std::uint64_t channel = 0; std::string stream; std::optional<std::string> group;  // no group: read only
     header_map options;  // create: 0|1, from: "first"|"new"|offset, lease_ms, name settings of the group
-    std::vector<std::uint64_t> leases;
+    std::vector<claim> leases;  // still held
     static auto fields(auto& m) { return std::tie(m.channel, m.stream, m.group, m.options, m.leases); } };
 struct leave { static constexpr kind id = kind::leave;
     std::uint64_t channel = 0, frames = 0;  // DELIVERs received: what came later was never shown
@@ -174,8 +182,9 @@ struct refused { static constexpr kind id = kind::refused;
     std::uint64_t channel = 0, first = 0, count = 0; std::string code, reason; std::uint64_t expected = 0;
     static auto fields(auto& m) { return std::tie(m.channel, m.first, m.count, m.code, m.reason, m.expected); } };
 struct joined { static constexpr kind id = kind::joined;
-    std::uint64_t channel = 0, lease_ms = 0, start = 0; std::vector<std::uint64_t> leases;
-    static auto fields(auto& m) { return std::tie(m.channel, m.lease_ms, m.start, m.leases); } };
+    std::uint64_t channel = 0, lease_ms = 0, start = 0; std::vector<claim> leases;  // given back
+    std::uint64_t claim_wait_ms = 0;  // so long the group waits for others' claims
+    static auto fields(auto& m) { return std::tie(m.channel, m.lease_ms, m.start, m.leases, m.claim_wait_ms); } };
 struct deliver { static constexpr kind id = kind::deliver;
     std::uint64_t channel = 0, lease = 0, lease_ms = 0; std::vector<delivered_run> runs;
     std::uint64_t checksum_kind = 0, checksum = 0;

@@ -15,6 +15,13 @@ class run_set {
 
     void add(run more);
     void remove(run less);
+    /// All of `more`; all of `less`.
+    void add(const run_set& more) {
+        for (const auto& [first, end] : more.runs_) add({first, end - first});
+    }
+    void remove(const run_set& less) {
+        for (const auto& [first, end] : less.runs_) remove({first, end - first});
+    }
     void clear() { runs_.clear(), count_ = 0; }
 
     bool contains(std::uint64_t offset) const;

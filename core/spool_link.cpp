@@ -36,7 +36,9 @@ spool_link::change spool_link::frame(std::string_view head, instant now) {
     }
     if (*what == kind::pong) {
         pong message;
-        if (!decode(head, message) || !up_ || message.incarnation == incarnation_) return change::none;
+        if (!decode(head, message) || !up_) return change::none;
+        last_pong_ = message.token;
+        if (message.incarnation == incarnation_) return change::none;
         drop();
         return change::lost;
     }

@@ -33,6 +33,9 @@ class spool_link {
     /// Drops the session on purpose: the next tick says HELLO.
     void drop() noexcept;
 
+    /// The token of the last PONG: everything sent before its PING was taken in by the spool.
+    std::uint64_t last_pong() const noexcept { return last_pong_; }
+
     bool up() const noexcept { return up_; }
     std::uint64_t incarnation() const noexcept { return incarnation_; }
     std::uint64_t message_bytes_max() const noexcept { return message_bytes_max_; }
@@ -43,6 +46,7 @@ class spool_link {
     std::uint64_t incarnation_ = 0;
     std::uint64_t heard_ns_ = 0;
     std::uint64_t pinged_ns_ = 0;
+    std::uint64_t last_pong_ = 0;
     std::uint64_t greeted_ns_ = 0;
     std::uint64_t message_bytes_max_ = 16 << 20;
 };

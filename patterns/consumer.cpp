@@ -10,6 +10,10 @@
 namespace ferry {
 namespace {
 
+steady_time from_now(std::optional<duration> limit) {
+    return limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
+}
+
 consumer_session_options session_options(const consumer_options& from) {
     consumer_session_options into;
     into.stream = from.stream;
@@ -35,7 +39,7 @@ struct consumer::parts {
     loop::next step();
     void check_failed() const;
     template <typename Done>
-    outcome wait(std::unique_lock<std::mutex>& lock, std::optional<duration> limit, Done done);
+    outcome wait(std::unique_lock<std::mutex>& lock, steady_time deadline, Done done);
 
     context& owner;
     const consumer_options options;
@@ -58,39 +62,42 @@ struct delivery::parts {
 
 loop::next consumer::parts::step() {
     const instant now = read_clocks();
-    std::vector<protocol::run> stale;
+    settled_runs settled;
     loop::next next;
     {
         const std::lock_guard lock{mutex};
+        if (connection.changed()) session.reconnected();
         connection.receive([&](std::string_view head, std::optional<shared_bytes> body) {
             session.frame(head, std::move(body), now);
         });
         session.tick(now);
         connection.renew_if_stuck(now);
         connection.send(session.take_output(), session.link().up(), now);
-        settled_runs settled = session.take_settled();
+        settled = session.take_settled();
         for (const protocol::run& each : settled.done) stats.acked += each.count;
         for (const protocol::run& each : settled.stale) stats.stale += each.count;
+        for (const protocol::run& each : settled.lost) stats.lost += each.count;
         stats.bad_frames = session.frames_bad();
-        stale = std::move(settled.stale);
         changed.notify_all();
         const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
         const std::uint64_t latest =
             static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count());
         const std::uint64_t due = std::min(std::max(session.next_due_ns(), soonest), latest);
-        next = {steady_time{duration{static_cast<std::int64_t>(due)}}, connection.descriptor()};
+        next = {steady_time{duration{static_cast<std::int64_t>(due)}}, connection.descriptor(),
+                connection.monitor_descriptor()};
     }
+    if (options.on_lost)
+        for (const protocol::run& each : settled.lost) options.on_lost(each.first, each.end() - 1);
     if (options.on_stale)
-        for (const protocol::run& each : stale) options.on_stale(each.first, each.end() - 1);
+        for (const protocol::run& each : settled.stale) options.on_stale(each.first, each.end() - 1);
     return next;
 }
 
 template <typename Done>
-outcome consumer::parts::wait(std::unique_lock<std::mutex>& lock, std::optional<duration> limit, Done done) {
-    const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
+outcome consumer::parts::wait(std::unique_lock<std::mutex>& lock, steady_time deadline, Done done) {
     while (!done()) {
         if (owner.stopped()) return outcome::stopped;
-        if (!limit)
+        if (deadline == steady_time::max())
             changed.wait(lock);
         else if (changed.wait_until(lock, deadline) == std::cv_status::timeout)
             return done() ? outcome::done : outcome::timed_out;
@@ -128,9 +135,14 @@ std::optional<delivery> consumer::next(std::optional<duration> limit) {
     const auto ready = [this] {
         return parts_->session.has_next() || !parts_->session.failed_code().empty();
     };
-    if (parts_->owner.stopped() || parts_->wait(lock, limit, ready) != outcome::done) return std::nullopt;
-    if (!parts_->session.has_next()) parts_->check_failed();
-    auto item = parts_->session.next();
+    if (parts_->owner.stopped()) return std::nullopt;
+    auto item = parts_->session.next(coarse_monotonic_ns());
+    const steady_time deadline = item ? steady_time::max() : from_now(limit);
+    while (!item) {  // what is at hand may turn out to be on lease no more
+        if (parts_->wait(lock, deadline, ready) != outcome::done) return std::nullopt;
+        if (!parts_->session.has_next()) parts_->check_failed();
+        item = parts_->session.next(coarse_monotonic_ns());
+    }
     ++parts_->stats.received;
     if (item->attempt > 1) ++parts_->stats.redelivered;
     const bool drained = !parts_->session.has_next();
@@ -144,7 +156,7 @@ std::optional<delivery> consumer::next(std::optional<duration> limit) {
 outcome consumer::flush(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
     parts_->member->wake();
-    return parts_->wait(lock, limit, [this] { return parts_->session.all_answered(); });
+    return parts_->wait(lock, from_now(limit), [this] { return parts_->session.all_answered(); });
 }
 
 bool consumer::connected() const {
@@ -154,10 +166,18 @@ bool consumer::connected() const {
 
 outcome consumer::wait_for_spool(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
-    const outcome how = parts_->wait(
-        lock, limit, [this] { return parts_->session.joined() || !parts_->session.failed_code().empty(); });
+    const outcome how = parts_->wait(lock, from_now(limit), [this] {
+        return parts_->session.joined() || !parts_->session.failed_code().empty();
+    });
     parts_->check_failed();
     return how;
+}
+
+duration consumer::claim_wait_left() const {
+    const std::lock_guard lock{parts_->mutex};
+    const std::uint64_t until = parts_->session.claims_until_ns();
+    const std::uint64_t now = read_clocks().monotonic_ns;
+    return duration{until > now ? static_cast<std::int64_t>(until - now) : 0};
 }
 
 outcome consumer::leave(std::optional<duration> limit) {
@@ -166,12 +186,12 @@ outcome consumer::leave(std::optional<duration> limit) {
     parts_->session.leave(read_clocks());
     parts_->member->wake();
     // The context may be stopping: what was acked is still worth its answer, within the limit.
-    const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
+    const steady_time deadline = from_now(limit);
     const auto gone = [this] {
-        return parts_->session.left() && !parts_->session.has_output() && !parts_->connection.waiting();
+        return parts_->session.left();
     };
     while (!gone()) {
-        if (!limit)
+        if (deadline == steady_time::max())
             parts_->changed.wait(lock);
         else if (parts_->changed.wait_until(lock, deadline) == std::cv_status::timeout)
             return outcome::timed_out;

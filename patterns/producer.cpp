@@ -47,6 +47,7 @@ struct receipt::parts {
 loop::next producer::parts::step() {
     const instant now = read_clocks();
     const std::lock_guard lock{mutex};
+    if (connection.changed()) session.reconnected();
     connection.receive([&](std::string_view head, std::optional<shared_bytes>) { session.frame(head, now); });
     session.tick(now);
     connection.renew_if_stuck(now);
@@ -58,7 +59,7 @@ loop::next producer::parts::step() {
     const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
     const auto at = steady_time{duration{static_cast<std::int64_t>(std::min<std::uint64_t>(
         std::max(due, soonest), static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count())))}};
-    return {at, connection.descriptor()};
+    return {at, connection.descriptor(), connection.monitor_descriptor()};
 }
 
 template <typename Done>

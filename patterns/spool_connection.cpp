@@ -51,8 +51,10 @@ void spool_connection::connect() {
     apply(fresh, options_);
     fresh.set(zmq::sockopt::reconnect_ivl, 50);
     fresh.set(zmq::sockopt::reconnect_ivl_max, 1000);
-    attach(fresh, where_);
+    peers_.reset();
     socket_ = std::move(fresh);
+    if (!inproc_) peers_.emplace(owner_.internals().zmq, socket_);
+    attach(socket_, where_);
     unsent_.clear();
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/clock.hpp"
 #include "core/context_parts.hpp"
+#include "core/monitor.hpp"
 #include "core/shared_bytes.hpp"
 #include "core/spool_link.hpp"
 #include "ferry/endpoint.hpp"
@@ -38,7 +39,12 @@ class spool_connection {
     /// again. What waited is dropped; the spool knows no session there, which makes the session greet it.
     void renew_if_stuck(instant now);
 
+    /// True when the connection was made or broke since this was last asked: a session on it is over.
+    bool changed() { return peers_ && peers_->read(); }
+
     int descriptor() { return socket_.get(zmq::sockopt::fd); }
+    /// Readable when the connection was made or broke; -1 over inproc, where nobody knows.
+    int monitor_descriptor() const { return peers_ ? peers_->descriptor() : -1; }
 
   private:
     void connect();
@@ -50,6 +56,7 @@ class spool_connection {
     bool inproc_ = false;
     std::uint64_t stuck_since_ns_ = 0;
     zmq::socket_t socket_;
+    std::optional<monitor> peers_;
     std::deque<outgoing_message> unsent_;
 };
 

@@ -20,6 +20,7 @@ brain::brain(const brain_options& options, spool_state recovered, instant now)
       intake_{parts_},
       dispatcher_{parts_},
       settlement_{parts_},
+      claims_{parts_, settlement_},
       administration_{parts_, settlement_} {
     parts_.now = now;
     settle_restart();
@@ -40,16 +41,9 @@ void brain::settle_restart() {
         run.told_durable = run.told_asked = each.told_mark;
         run.released = 0;
         parts_.touched.insert(number);
-        for (auto& [group_number, whose] : each.groups) {
+        for (auto& [group_number, whose] : each.groups)
             parts_.group_runs[{number, group_number}].mark_durable = whose.delivered_mark();
-            if (clean) continue;
-            records::attempt seen{number, group_number,
-                                  static_cast<std::uint64_t>(records::attempt_reason::restarted),
-                                  whose.perhaps_seen(stored_end, each.gaps, parts_.now)};
-            if (seen.runs.empty()) continue;
-            parts_.journal.append(log::record_type::attempt, seen, parts_.now);
-            parts_.journal.sync_soon(parts_.now, 0);
-        }
+        claims_.open(each, stored_end, clean);
     }
 }
 
@@ -94,7 +88,7 @@ void brain::handle(session& from, kind what, std::string_view head, const shared
         case kind::part:
             return decoded<protocol::part>(from, head, [&](auto& m) { intake_.part(from, m, body); });
         case kind::join:
-            return decoded<protocol::join>(from, head, [&](auto& m) { settlement_.join(from, m); });
+            return decoded<protocol::join>(from, head, [&](auto& m) { settlement_.join(from, m, claims_); });
         case kind::leave:
             return decoded<protocol::leave>(from, head, [&](auto& m) { settlement_.leave(from, m); });
         case kind::credit:
@@ -203,6 +197,7 @@ void brain::retry_unsent(session& to) {
 void brain::tick(instant now) {
     parts_.now = now;
     parts_.journal.tick(now);
+    claims_.tick();
     settlement_.tick();
     intake_.tick();
     if (now.monotonic_ns >= retry_due_ns_) {
@@ -243,7 +238,8 @@ std::optional<append_action> brain::stop(instant now) {
 }
 
 std::uint64_t brain::next_due_ns() const {
-    std::uint64_t due = std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(), retry_due_ns_});
+    std::uint64_t due = std::min(
+        {parts_.journal.next_due_ns(), settlement_.next_due_ns(), claims_.next_due_ns(), retry_due_ns_});
     for (const auto& [number, each] : parts_.sessions) due = std::min(due, each.heard_ns + silent_ns);
     return due;
 }

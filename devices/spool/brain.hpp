@@ -14,6 +14,7 @@
 #include "core/log/log.hpp"
 #include "devices/spool/administration.hpp"
 #include "devices/spool/brain_parts.hpp"
+#include "devices/spool/claims.hpp"
 #include "devices/spool/dispatcher.hpp"
 #include "devices/spool/intake.hpp"
 #include "devices/spool/settlement.hpp"
@@ -79,6 +80,7 @@ class brain {
     intake intake_;
     dispatcher dispatcher_;
     settlement settlement_;
+    claims claims_;
     administration administration_;
     std::uint64_t retry_due_ns_ = ~std::uint64_t{0};
 };

@@ -31,6 +31,7 @@ struct brain_options {
     std::size_t runs_max = 250'000;              ///< open runs kept by all groups together (about 100 B each)
     std::size_t producers_max = 100'000;         ///< per user
     protocol::grade default_grade = protocol::grade::synced;
+    std::uint64_t claim_wait_ns = 2'000'000'000;  ///< after a restart, for leases that are still held
     std::function<bool(std::string_view user, verb, std::string_view stream)> allow;  ///< absent: everything
 };
 

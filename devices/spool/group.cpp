@@ -115,8 +115,8 @@ void group::count_down(std::uint64_t lease_id, std::uint64_t count) {
 std::optional<tried_run> group::pick(std::uint64_t visible, const run_set& gaps,
                                      std::uint64_t count_max) const {
     if (count_max == 0) return std::nullopt;
-    if (!ready_.empty()) {
-        const auto& [offset, open] = *open_.find(*ready_.begin());
+    if (const auto lowest = ready_.lower_bound(claims_below_); lowest != ready_.end()) {
+        const auto& [offset, open] = *open_.find(*lowest);
         if (offset < visible)
             return tried_run{offset, std::min({open.count, count_max, visible - offset}), open.attempt,
                              open.failures, 0};
@@ -162,6 +162,29 @@ void group::take(const tried_run& picked, lease& under) {
     }
     add_run(under.runs, {picked.offset, picked.count});
     under.outstanding += picked.count;
+}
+
+std::vector<run> group::claim(lease& under, run wanted) {
+    std::vector<run> claimed;
+    const run awaited = overlap(wanted, {0, claims_below_});
+    replace(awaited, [&](std::uint64_t offset, open_run& open) {
+        if (open.is != fate::ready) return true;
+        add_run(claimed, {offset, open.count});
+        open.is = fate::leased;
+        open.lease_id = under.id;
+        return true;
+    });
+    for (const run& each : claimed) {
+        add_run(under.runs, each);
+        under.outstanding += each.count;
+    }
+    return claimed;
+}
+
+void group::hand_over(lease& held, std::uint64_t holder, std::uint64_t deadline_ns) {
+    held.holder = holder;
+    held.frame = 0;  // received: the claim says so
+    extend(held, deadline_ns);
 }
 
 void group::judge(std::uint64_t lease_id, run acked, ack_outcome& into) const {
@@ -299,13 +322,17 @@ std::vector<tried_run> group::perhaps_seen(std::uint64_t stored_end, const run_s
     return seen;
 }
 
-group::saved group::save(instant now) const {
-    saved into{number, name, settings, cursor_, delivered_mark_, {}, {}};
-    for (const auto& [offset, open] : open_) {
-        into.open.push_back(tried(offset, open, now));
-        if (open.is == fate::leased) ++into.open.back().attempt;
-    }
+group::saved group::save(instant now, bool with_leases) const {
+    saved into{number, name, settings, cursor_, delivered_mark_, {}, {}, {}};
+    for (const auto& [offset, open] : open_) into.open.push_back(tried(offset, open, now));
     for (const auto& [offset, died] : dead_) into.dead.push_back(died);
+    if (!with_leases) return into;
+    for (const auto& [id, each] : leases_) {
+        const std::uint64_t held_ms = (now.monotonic_ns - each.given_ns) / 1'000'000;
+        saved_lease& kept = into.leases.emplace_back(saved_lease{id, each.user, held_ms, {}});
+        for (const tried_run& open : open_under(id, each.runs))
+            kept.runs.push_back({open.offset, open.count});
+    }
     return into;
 }
 
@@ -320,6 +347,20 @@ group::group(const saved& from, instant now)
     for (const dead_run& each : from.dead) {
         dead_.emplace(each.offset, each);
         dead_count_ += each.count;
+    }
+    for (const saved_lease& each : from.leases) {
+        const std::uint64_t held_ns = std::min(each.held_ms * 1'000'000, now.monotonic_ns);
+        lease& kept = new_lease({.id = each.id,
+                                 .holder = 0,
+                                 .frame = 0,
+                                 .user = each.user,
+                                 .deadline_ns = now.monotonic_ns,
+                                 .given_ns = now.monotonic_ns - held_ns,
+                                 .runs = {},
+                                 .outstanding = 0});
+        claims_below_ = never;
+        for (const run& held : each.runs) claim(kept, held);
+        claims_below_ = 0;
     }
 }
 

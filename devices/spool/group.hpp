@@ -116,6 +116,15 @@ class group {
     /// What is still open under a lease, as runs of equal attempt.
     std::vector<tried_run> open_under(std::uint64_t lease_id, const std::vector<run>& within) const;
 
+    /// Puts what is ready of `wanted` under a lease that was held before the spool's restart, as long as
+    /// claims are awaited for it. Gives what was there.
+    std::vector<run> claim(lease& under, run wanted);
+    /// What is ready below `offset` is kept for those who held it before the restart; 0 = nothing is.
+    void await_claims(std::uint64_t below) noexcept { claims_below_ = below; }
+    bool awaits_claims() const noexcept { return claims_below_ > 0; }
+    /// Another consumer of the same user goes on with the lease.
+    void hand_over(lease& held, std::uint64_t holder, std::uint64_t deadline_ns);
+
     /// Gives leased messages back without an attempt used (never shown to anybody).
     void release(std::uint64_t lease_id, const std::vector<run>& runs);
 
@@ -163,7 +172,14 @@ class group {
     /// Runs kept in memory: what the memory bound is about.
     std::size_t runs_kept() const noexcept { return open_.size() + dead_.size(); }
 
-    /// The group as the snapshot keeps it. What is leased then comes back flagged: it was delivered.
+    /// The group as the snapshot keeps it. Leases are worth keeping at an orderly stop only.
+    struct saved_lease {
+        std::uint64_t id = 0;
+        std::string user;
+        std::uint64_t held_ms = 0;  ///< so long already
+        std::vector<run> runs;
+        static auto fields(auto& m) { return std::tie(m.id, m.user, m.held_ms, m.runs); }
+    };
     struct saved {
         std::uint64_t number = 0;
         std::string name;
@@ -172,11 +188,13 @@ class group {
         std::uint64_t delivered_mark = 0;
         std::vector<tried_run> open;
         std::vector<dead_run> dead;
+        std::vector<saved_lease> leases;
         static auto fields(auto& m) {
-            return std::tie(m.number, m.name, m.settings, m.cursor, m.delivered_mark, m.open, m.dead);
+            return std::tie(m.number, m.name, m.settings, m.cursor, m.delivered_mark, m.open, m.dead,
+                            m.leases);
         }
     };
-    saved save(instant now) const;
+    saved save(instant now, bool with_leases) const;
     group(const saved& from, instant now);
 
   private:
@@ -211,6 +229,7 @@ class group {
     std::uint64_t counts_[3] = {};
     std::uint64_t cursor_ = 0;
     std::uint64_t delivered_mark_ = 0;
+    std::uint64_t claims_below_ = 0;
 };
 
 }  // namespace ferry

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "devices/spool/claims.hpp"
 #include "devices/spool/dispatcher.hpp"
 #include "devices/spool/request_options.hpp"
 
@@ -14,6 +15,7 @@ using namespace protocol;
 constexpr std::uint64_t lease_max_ns = 12ULL * 3600 * 1'000'000'000;
 constexpr std::uint64_t ack_sync_within_ns = 10'000'000;
 constexpr std::uint64_t never = ~std::uint64_t{0};
+constexpr std::uint64_t everything = std::uint64_t{1} << 63;  // a run no stream is longer than
 
 // "first", "new" or an offset; empty when it is none of these.
 std::optional<std::uint64_t> start_offset(const stream& in, const std::string& from) {
@@ -75,7 +77,7 @@ group* settlement::find_or_create(session& from, stream& in, const std::string& 
     return in.find_group(name);
 }
 
-void settlement::join(session& from, const protocol::join& request) {
+void settlement::join(session& from, const protocol::join& request, claims& held) {
     const auto refuse = [&](std::string_view why, std::string text) {
         parts_.send_error(from.number, request.channel, why, std::move(text));
     };
@@ -103,18 +105,21 @@ void settlement::join(session& from, const protocol::join& request) {
     take_channel channel;
     channel.stream = in->number;
     channel.holder = parts_.next_holder++;
-    std::uint64_t lease_ms = 0;
+    joined reply{request.channel, 0, 0, {}, 0};
     if (request.group) {
         std::string problem;
         std::string_view problem_code;
         group* whose =
             find_or_create(from, *in, *request.group, request.options, create, problem, problem_code);
         if (whose == nullptr) return refuse(problem_code, problem);
-        lease_ms = number_of(request.options, "lease_ms").value_or(whose->settings.lease_ms);
-        if (lease_ms == 0 || lease_ms > lease_max_ns / 1'000'000)
+        reply.lease_ms = number_of(request.options, "lease_ms").value_or(whose->settings.lease_ms);
+        if (reply.lease_ms == 0 || reply.lease_ms > lease_max_ns / 1'000'000)
             return refuse(code::bad_option, "a lease is 1 ms to 12 h");
         channel.group = whose->number;
-        channel.lease_ns = lease_ms * 1'000'000;
+        channel.lease_ns = reply.lease_ms * 1'000'000;
+        parts_.journal.flush_acks(parts_.now);
+        reply.leases = held.give_back(from, channel, *in, *whose, request.leases);
+        reply.claim_wait_ms = held.wait_left_ms(*whose);
         channel.read_from = whose->cursor();
         parts_.group_runs[{in->number, whose->number}].consumers.emplace_back(from.number, request.channel);
     } else {
@@ -122,7 +127,7 @@ void settlement::join(session& from, const protocol::join& request) {
         if (!start) return refuse(code::bad_option, "from is first, new or an offset");
         channel.read_from = *start;
     }
-    const joined reply{request.channel, lease_ms, channel.read_from, {}};
+    reply.start = channel.read_from;
     from.takes.insert_or_assign(request.channel, channel);
     parts_.touched.insert(in->number);
     if (!request.group) return parts_.send(from.number, encode(reply));
@@ -259,7 +264,12 @@ void settlement::extend(session& from, const protocol::extend& request) {
     if (to.whose == nullptr) return;
     for (const std::uint64_t id : request.leases) {
         lease* held = to.whose->find_lease(id);
-        if (held == nullptr || held->user != from.user) continue;
+        if (held == nullptr || held->user != from.user) {
+            parts_.send(
+                from.number,
+                encode(done{request.channel, parts_.options.incarnation, id, {}, {}, {{0, everything}}, {}}));
+            continue;
+        }
         const std::uint64_t wanted = parts_.now.monotonic_ns + to.channel->lease_ns;
         to.whose->extend(*held, std::min(wanted, held->given_ns + lease_max_ns));
     }

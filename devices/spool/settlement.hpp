@@ -9,11 +9,17 @@
 
 namespace ferry {
 
+class claims;
+
 class settlement {
   public:
     explicit settlement(brain_parts& parts) : parts_{parts} {}
 
-    void join(session& from, const protocol::join& request);
+    void join(session& from, const protocol::join& request, claims& held);
+    /// Messages under the lease were not settled in order: again later, or dead after the last attempt.
+    void fail_leased(stream& in, group& whose, std::uint64_t lease_id, const std::vector<run>& runs,
+                     records::attempt_reason why, const std::string& reason,
+                     std::optional<std::uint64_t> delay_ms);
     void leave(session& from, const protocol::leave& request);
     void credit(session& from, const protocol::credit& request);
     void ack(session& from, const protocol::ack& request);
@@ -36,9 +42,6 @@ class settlement {
         group* whose = nullptr;
     };
     target find(session& from, std::uint64_t channel_number);
-    void fail_leased(stream& in, group& whose, std::uint64_t lease_id, const std::vector<run>& runs,
-                     records::attempt_reason why, const std::string& reason,
-                     std::optional<std::uint64_t> delay_ms);
     void answer(const session& to, std::uint64_t channel_number, std::uint64_t lease_id, const stream& in,
                 ack_outcome outcome, bool durable);
 

@@ -38,6 +38,8 @@ void check(const spool_options& options) {
     if (options.segment_bytes < (1U << 20) || options.segment_bytes > (1U << 30))
         throw error{errc::bad_argument,
                     "a segment is 1 MiB to 1 GiB, not " + std::to_string(options.segment_bytes) + " bytes"};
+    if (options.claim_wait < std::chrono::milliseconds{0} || options.claim_wait > std::chrono::hours{1})
+        throw error{errc::bad_argument, "the wait for claims is 0 to 1 h"};
     for (const endpoint& each : options.listen) {
         if (each.at != side::bind)
             throw error{errc::bad_argument, "a spool binds; '" + each.address + "' connects"};
@@ -146,6 +148,7 @@ spool::parts::parts(ferry::context& owner, spool_options given)
     of.record_bytes_max = found->log.record_bytes_max();
     of.message_bytes_max = std::min<std::uint64_t>(of.message_bytes_max, of.record_bytes_max - 1024);
     of.default_grade = options.default_grade;
+    of.claim_wait_ns = static_cast<std::uint64_t>(options.claim_wait.count()) * 1'000'000;
     thinking = std::make_unique<brain>(of, std::move(found->state), now);
     if (of.incarnation % snapshot_every_opens == 0) thinking->want_snapshot();
     thinking->space(found->log.space_now().left);

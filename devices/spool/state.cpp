@@ -32,12 +32,12 @@ struct saved_state {
     }
 };
 
-saved_stream save_stream(const stream& from, instant now) {
+saved_stream save_stream(const stream& from, instant now, bool with_leases) {
     saved_stream into{
         from.number, from.name, from.settings,   from.next,        from.first, from.told_mark, {},
         {},          {},        from.byte_marks, from.bytes_stored};
     for (const auto& [gap, end] : from.gaps.runs()) into.gaps.push_back({gap, end - gap});
-    for (const auto& [number, each] : from.groups) into.groups.push_back(each.save(now));
+    for (const auto& [number, each] : from.groups) into.groups.push_back(each.save(now, with_leases));
     for (const auto& [key, each] : from.producers) into.producers.push_back(each);
     return into;
 }
@@ -254,7 +254,8 @@ std::string spool_state::save(std::optional<std::uint64_t> stopped_incarnation, 
     into.stopped = stopped_incarnation;
     into.next_stream_number = next_stream_number_;
     into.next_group_number = next_group_number_;
-    for (const auto& [number, each] : streams_) into.streams.push_back(save_stream(each, now));
+    for (const auto& [number, each] : streams_)
+        into.streams.push_back(save_stream(each, now, stopped_incarnation.has_value()));
     return pack_struct(into);
 }
 

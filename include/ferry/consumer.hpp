@@ -43,6 +43,10 @@ struct consumer_options {
     std::size_t credit_bytes = 4 << 20;                ///< received and not handed out, at most
     std::chrono::milliseconds linger{2000};  ///< how long the destructor waits for its acks' answers
     socket_options socket{};
+    /// Told about deliveries that were handed out, are not settled, and whose lease is over: offsets `first`
+    /// to `last`. They will come again, to whoever takes next; what is still being done for them is in vain.
+    /// Called from the loop thread.
+    std::function<void(std::uint64_t first, std::uint64_t last)> on_lost{};
     /// Told about acks the spool refused because the lease was over: offsets `first` to `last`. Called from
     /// the loop thread.
     std::function<void(std::uint64_t first, std::uint64_t last)> on_stale{};
@@ -53,6 +57,7 @@ struct consumer_stats {
     std::uint64_t redelivered = 0;  ///< of these, with an attempt above 1
     std::uint64_t acked = 0;        ///< acks that were answered: they are durable
     std::uint64_t stale = 0;        ///< acks that came too late
+    std::uint64_t lost = 0;         ///< handed out, and the lease ended before they were settled
     std::uint64_t bad_frames = 0;   ///< dropped: damaged on the way
 };
 
@@ -102,6 +107,10 @@ class consumer {
     bool connected() const;
     /// Waits for the spool to accept this consumer. Throws what `next` would throw.
     outcome wait_for_spool(std::optional<duration> limit = forever);
+
+    /// How long the spool, which was restarted, still keeps messages back for those who held them before. Who
+    /// waits for silence does not count this time. 0 as a rule.
+    duration claim_wait_left() const;
 
     /// Leaves the group: gives back, without an attempt used, what was not handed out, and waits for the
     /// answers to its acks. Deliveries still held go back as nacked.

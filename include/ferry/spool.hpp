@@ -16,6 +16,7 @@
 //     ferry::producer jobs{context, ferry::connect("inproc://outbox"), {.stream = "jobs"}};
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,7 +36,9 @@ struct spool_options {
     std::vector<endpoint> listen{};             ///< where to bind; tcp, ipc and inproc, at least one
     grade default_grade = grade::synced;        ///< of streams that are made without asking for another
     std::uint64_t segment_bytes = 64ULL << 20;  ///< size of a segment file, 1 MiB to 1 GiB
-    bool insecure = false;                      ///< lets it bind where other machines can reach it
+    /// After a restart: how long messages that were on lease are kept for those who hold them to claim.
+    std::chrono::milliseconds claim_wait{2000};
+    bool insecure = false;  ///< lets it bind where other machines can reach it
     /// Told in words what a person should know: what recovery found, a disk error, a lack of room. Called
     /// from the spool's thread (and from the constructor); keep it short.
     std::function<void(const std::string& text)> on_event{};

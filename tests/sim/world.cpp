@@ -225,7 +225,7 @@ void world::consumer_step(consumer& who) {
         who.on = {next_session_++, {}, {}};
         return;
     }
-    if (const auto item = who.session.next()) {
+    if (const auto item = who.session.next(now_.monotonic_ns)) {
         model_.shown(who.group, std::string{item->item.payload}, item->offset, item->attempt);
         who.held.emplace_back(item->lease, item->offset);
     }

@@ -95,15 +95,21 @@ TEST_CASE("group: after an unclean stop what lies below the mark is flagged, the
     CHECK(g.cursor() == 5);
 }
 
-TEST_CASE("group: a snapshot brings it back, and what was leased comes back flagged") {
+TEST_CASE("group: a snapshot brings it back, with its leases after an orderly stop") {
     group g{1, "g", {}, 0};
     g.take(*g.pick(10, no_gaps, 3), g.new_lease(some_lease(1)));
     g.apply_ack({1, 1}, no_gaps);
     g.apply_dead({2, 1, 3, "why"}, no_gaps);
-    const group back{g.save({}), {}};
+    g.apply_mark(3);
+    const group back{g.save({}, false), {}};
     CHECK(back.cursor() == 3);
     CHECK(back.dead_count() == 1);
-    CHECK(*back.pick(10, no_gaps, 10) == tried_run{0, 1, 2, 0, 0});
+    CHECK(*back.pick(10, no_gaps, 10) == tried_run{0, 1, 1, 0, 0});
+    CHECK(back.perhaps_seen(10, no_gaps, {}) == std::vector<tried_run>{{0, 1, 2, 0, 0}});
+    const group stopped{g.save({}, true), {}};
+    CHECK(stopped.leased_count() == 1);
+    CHECK(stopped.leases().at(1).holder == 0);
+    CHECK(stopped.pick(10, no_gaps, 10)->offset == 3);
 }
 
 TEST_CASE("group: random leases, acks, releases and failures agree with a plain map of messages") {
