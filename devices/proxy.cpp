@@ -7,6 +7,7 @@
 #include "core/envelope.hpp"
 #include "core/request_id.hpp"
 #include "core/socket.hpp"
+#include "core/ticket.hpp"
 #include "ferry/error.hpp"
 
 namespace ferry {
@@ -114,21 +115,23 @@ void proxy::run() {
 proxy::readiness proxy::wait() {
     const auto wanted = [this](const way& in, const way& out) {
         if (paused_) return short{0};
-        const bool blocked = !in.held.empty() && (!kinds_.answers_without_workers ||
-                                                  in.held.size() >= options_.held_max || &in != &down_);
+        const bool blocked =
+            !in.held.empty() && (!kinds_.to_workers || &in != &down_ || in.held.size() >= options_.held_max);
         const bool never = kinds_.one_way && &in == &up_;
         return static_cast<short>((blocked || never ? 0 : ZMQ_POLLIN) | (out.held.empty() ? 0 : ZMQ_POLLOUT));
     };
-    // Held for want of a worker: a connecting DEALER has room at once, so the monitor tells instead.
-    const bool awaits_worker = !down_.held.empty() && !worker_there();
+    // A DEALER has room for requests that wait for a worker: its word or the monitor's ends their wait. Only
+    // over inproc, where the monitor tells nothing, room is the sign that somebody came.
+    const bool awaits_worker = kinds_.to_workers && !down_.held.empty() && !can_hand_out();
+    const bool room_tells = !back_tells_peers_ && !worker_there();
     std::array<zmq_pollitem_t, 5> items{{{front_.handle(), 0, wanted(down_, up_), 0},
                                          {back_.handle(), 0, wanted(up_, down_), 0},
                                          {nullptr, workers_->descriptor(), ZMQ_POLLIN, 0},
                                          {nullptr, orders_.fd(), ZMQ_POLLIN, 0},
                                          {nullptr, context_.internals().stop.fd(), ZMQ_POLLIN, 0}}};
-    if (awaits_worker && back_tells_peers_) items[1].events &= static_cast<short>(~ZMQ_POLLOUT);
+    if (awaits_worker && !room_tells) items[1].events &= static_cast<short>(~ZMQ_POLLOUT);
     zmq_poll(items.data(), static_cast<int>(items.size()), -1);
-    if (items[2].revents != 0) workers_->read();
+    if (items[2].revents != 0) workers_changed();
     return {.front = items[0].revents != 0,
             .back = items[1].revents != 0,
             .orders = items[3].revents != 0 || items[4].revents != 0};
@@ -176,6 +179,62 @@ bool proxy::worker_there() {
     return workers_->peers() > 0 || (back_.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0;
 }
 
+bool proxy::can_hand_out() {
+    return worker_there() && ledger_.may_hand_out(workers_->peers());
+}
+
+// A connection to BACK came or went.
+void proxy::workers_changed() {
+    if (!workers_->read() || !kinds_.to_workers) return;
+    if (!workers_->take_ended().empty()) ledger_.forget();
+    if (!worker_there()) std::erase_if(down_.held, [this](const auto& request) { return refuse(request); });
+}
+
+// The requester's routing id travels in a ticket, by which a reply is told from what workers say of
+// themselves.
+proxy::sent proxy::hand_out(std::vector<frame>& request) {
+    const ticket_kind kind = ledger_.hand_out(workers_->peers());
+    frame requester = std::exchange(request.front(), frame{make_ticket(kind, request.front().view())});
+    const sent how = send(back_, request);
+    if (how != sent::yes) {
+        ledger_.not_sent(kind);
+        request.front() = std::move(requester);
+    }
+    return how;
+}
+
+// True when it is a reply, ready to go to its requester.
+bool proxy::hear_worker(std::vector<frame>& frames) {
+    const auto said = read_ticket(frames.front().view());
+    const auto inner = frames.size() < 3 ? std::nullopt : read_ticket(frames[1].view());
+    const auto requests = [](const std::optional<ticket>& each) {
+        return each && (each->kind == ticket_kind::request || each->kind == ticket_kind::offer);
+    };
+    if (requests(said) && frames.size() > 1) {
+        ledger_.answered(said->kind);
+        frames.front() = frame{said->requester};
+        return true;
+    }
+    if (said && said->kind == ticket_kind::given_back && requests(inner)) {
+        ledger_.given_back(said->worker, inner->kind);
+        frame requester{inner->requester};
+        frames.erase(frames.begin());
+        frames.front() = std::move(requester);
+        down_.held.push_front(std::exchange(frames, {}));
+    } else if (said && said->kind == ticket_kind::taken && frames.size() == 1) {
+        ledger_.taken(said->worker, said->free);
+        if (down_.held.empty()) ledger_.at_ease(said->worker);
+    } else if (said && said->kind == ticket_kind::free && frames.size() == 1) {
+        ledger_.is_free(said->worker, said->free);
+        if (down_.held.empty()) ledger_.at_ease(said->worker);
+    } else {
+        ++dropped_;
+        if (options_.on_event)
+            options_.on_event({event_kind::bad_frame, {}, 0, 0, "a reply without its ticket"});
+    }
+    return false;
+}
+
 // True when the request was in an envelope, whose sender understands an error reply.
 bool proxy::refuse(const std::vector<frame>& request) {
     const std::size_t at = delimiter(request);
@@ -195,9 +254,10 @@ void proxy::forward(way& along) {
     std::uint64_t bytes = 0;
     for (const frame& each : frames_) bytes += each.size();
     if (capture_) capture(frames_);
-    const bool held_for_worker = kinds_.answers_without_workers && &along == &down_ && !worker_there();
-    if (held_for_worker && refuse(frames_)) return;
-    const sent how = held_for_worker || !along.held.empty() ? sent::no_room : send(along.to, frames_);
+    const bool request = kinds_.to_workers && &along == &down_;
+    if (request && !worker_there() && refuse(frames_)) return;
+    const bool waits = !along.held.empty() || (request && !can_hand_out());
+    const sent how = waits ? sent::no_room : request ? hand_out(frames_) : send(along.to, frames_);
     // A requester that takes no replies must not hold up the others.
     const bool hopeless = how == sent::nobody || (how == sent::no_room &&
                                                   kinds_.front == zmq::socket_type::router && &along == &up_);
@@ -213,10 +273,10 @@ void proxy::forward(way& along) {
 }
 
 void proxy::flush(way& along) {
-    const bool for_worker = kinds_.answers_without_workers && &along == &down_;
-    if (!along.held.empty() && for_worker && !worker_there()) return;
+    const bool requests = kinds_.to_workers && &along == &down_;
     while (!along.held.empty()) {
-        const sent how = send(along.to, along.held.front());
+        if (requests && !can_hand_out()) return;
+        const sent how = requests ? hand_out(along.held.front()) : send(along.to, along.held.front());
         if (how == sent::no_room) return;
         if (how == sent::nobody) ++dropped_;
         along.held.pop_front();
@@ -225,11 +285,12 @@ void proxy::flush(way& along) {
 
 void proxy::pass(way& along) {
     // A queue without workers reads on, to refuse whom it can.
-    const std::size_t held_max = kinds_.answers_without_workers && &along == &down_ ? options_.held_max : 1;
+    const std::size_t held_max = kinds_.to_workers && &along == &down_ ? options_.held_max : 1;
+    const bool from_workers = kinds_.to_workers && &along == &up_;
     flush(along);
     for (unsigned i = 0; i < burst_messages && along.held.size() < held_max && receive(along.from, frames_);
          ++i)
-        forward(along);
+        if (!from_workers || hear_worker(frames_)) forward(along);
 }
 
 }  // namespace ferry

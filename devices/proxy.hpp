@@ -21,6 +21,7 @@
 
 #include "core/event_fd.hpp"
 #include "core/monitor.hpp"
+#include "devices/worker_ledger.hpp"
 #include "ferry/device.hpp"
 #include "ferry/message.hpp"
 
@@ -31,8 +32,9 @@ class proxy {
     struct kinds {
         zmq::socket_type front;
         zmq::socket_type back;
-        bool one_way = false;                  ///< the streamer's: nothing goes up
-        bool answers_without_workers = false;  ///< the queue's: refuse enveloped requests, hold plain ones
+        bool one_way = false;  ///< the streamer's: nothing goes up
+        bool to_workers =
+            false;  ///< the queue's: requests under tickets, to workers that may be busy or absent
     };
 
     proxy(ferry::context& context, kinds chosen, const ferry::endpoints& front, const ferry::endpoints& back,
@@ -69,7 +71,11 @@ class proxy {
     sent send(zmq::socket_t& to, std::vector<frame>& frames);
     void capture(std::vector<frame>& frames);
     bool worker_there();
+    bool can_hand_out();
+    sent hand_out(std::vector<frame>& request);
+    bool hear_worker(std::vector<frame>& frames);
     bool refuse(const std::vector<frame>& request);
+    void workers_changed();
 
     context& context_;
     const kinds kinds_;
@@ -83,6 +89,7 @@ class proxy {
     std::optional<zmq::socket_t> capture_;
     std::optional<monitor> workers_;  // goes before the sockets
     std::vector<std::string> bound_;
+    worker_ledger ledger_;  // of a queue
     way down_{front_, back_, messages_down_, bytes_down_};
     way up_{back_, front_, messages_up_, bytes_up_};
     std::vector<frame> frames_;  // of the message in hand; kept, so that a message costs no allocation

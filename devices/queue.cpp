@@ -13,7 +13,7 @@ queue::queue(ferry::context& context, const ferry::endpoints& front, const ferry
     : parts_{new parts{.passing = {context,
                                    {.front = zmq::socket_type::router,
                                     .back = zmq::socket_type::dealer,
-                                    .answers_without_workers = true},
+                                    .to_workers = true},
                                    front,
                                    back,
                                    std::move(options)}}} {}

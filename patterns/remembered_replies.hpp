@@ -35,6 +35,9 @@ class remembered_replies {
         return {};
     }
 
+    /// It runs here, or was answered here not long ago.
+    bool knows(std::string_view id) { return on_ && known_.find(id) != nullptr; }
+
     /// It was answered with these frames, which are shared, not copied.
     void finish(std::string_view id, const std::vector<frame>& reply) {
         entry* seen = on_ ? known_.find(id) : nullptr;

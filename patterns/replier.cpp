@@ -11,6 +11,7 @@
 #include "core/request_id.hpp"
 #include "core/socket.hpp"
 #include "patterns/outgoing.hpp"
+#include "patterns/porter.hpp"
 #include "patterns/remembered_replies.hpp"
 
 namespace ferry {
@@ -62,6 +63,10 @@ struct replier::parts {
     std::mutex mutex;  // guards recent
     remembered_replies recent;
     ferry::socket socket;
+    porter door{socket, id, [this](std::string_view asked) {
+                    const std::lock_guard lock{mutex};
+                    return recent.knows(asked);
+                }};
 };
 
 std::unique_ptr<request::parts> replier::parts::take(std::vector<frame> frames) {
@@ -175,7 +180,7 @@ void replier::serve(const handler& handle) {
 std::optional<request> replier::receive(std::optional<duration> wait) {
     const deadline end{wait};
     std::vector<frame> frames;
-    while (parts_->socket.receive(frames, end.left()) == outcome::done)
+    while (parts_->door.receive(frames, end.left()) == outcome::done)
         if (auto asked = parts_->take(std::exchange(frames, {}))) {
             ++parts_->requests;
             return request{std::move(asked)};
@@ -208,8 +213,8 @@ const std::vector<std::string>& replier::endpoints() const noexcept {
 }
 
 replier_stats replier::stats() const {
-    return {parts_->requests, parts_->replies, parts_->failures,
-            parts_->repeats,  parts_->bad,     parts_->dropped};
+    return {parts_->requests, parts_->replies, parts_->failures,         parts_->repeats,
+            parts_->bad,      parts_->dropped, parts_->door.given_back()};
 }
 
 }  // namespace ferry

@@ -1,8 +1,10 @@
 // A queue: requesters connect to its FRONT, repliers to its BACK, and each request goes to one of them.
 //
-// Guarantee: a request waits here for a replier with room, and its reply finds the way back. With no replier
-// connected, requests in an envelope are refused at once (`ferry-error: no-worker`), plain ones are held. A
-// request that a replier took with it into its grave is the requester's to repeat.
+// Guarantee: a request waits here for a replier with room, and its reply finds the way back. A ferry replier
+// announces itself and gives back what would wait there, so that it goes to the least loaded; plain REP
+// workers get their turn, unaltered. With no replier connected, requests in an envelope are refused at once
+// (`ferry-error: no-worker`), plain ones are held. A request that a replier took with it into its grave is
+// the requester's to repeat.
 //
 // Threads: `run` in one thread, all other calls from any. Failure: the constructor throws for endpoints.
 //

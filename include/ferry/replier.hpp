@@ -3,7 +3,8 @@
 // Guarantee: each request that reaches it gets one reply. A ferry requester's second attempt is recognised
 // by its id: while the first still runs it is dropped, afterwards it gets the same reply again, for as long
 // as the last `remembered` replies go back. A handler that throws answers with an error: the envelope header
-// `ferry-error` to those who understand it, an empty reply to plain REQ peers.
+// `ferry-error` to those who understand it, an empty reply to plain REQ peers. Behind a queue device no
+// request waits for it: what has found no thread free for a millisecond goes back to the queue, for another.
 //
 // Threads: all calls from any thread. With one worker the handler runs in the thread that calls `serve`;
 // with more it runs in that many threads at once.
@@ -49,6 +50,7 @@ struct replier_stats {
     std::uint64_t repeats = 0;     ///< requests that came again and were not run again
     std::uint64_t bad_frames = 0;  ///< dropped: no request, or a forged envelope
     std::uint64_t dropped = 0;     ///< replies whose requester was gone
+    std::uint64_t given_back = 0;  ///< requests returned to a queue, because all threads were busy
 };
 
 /// One request, to be answered by `replier::reply`, possibly from another thread.

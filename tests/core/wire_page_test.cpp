@@ -8,6 +8,7 @@
 #include "core/envelope.hpp"
 #include "core/log/checksum.hpp"
 #include "core/protocol.hpp"
+#include "core/ticket.hpp"
 #include "tests/support/page.hpp"
 
 using namespace ferry;
@@ -54,6 +55,30 @@ TEST_CASE("wire page: a batch and its checksum") {
     CHECK(log::crc32c(std::string_view{"123456789"}) == 0xe3069283);
     shown("dc112d23");
     shown("e3069283");
+}
+
+TEST_CASE("wire page: a queue's tickets, and what its workers say") {
+    const std::string requester{"\0\x6b\x8b\x45\x67", 5};
+    CHECK(hex(make_ticket(ticket_kind::request, requester)) == shown("c1667101006b8b4567"));
+    CHECK(hex(make_ticket(ticket_kind::offer, requester)) == shown("c1667102006b8b4567"));
+    CHECK(hex(make_ticket(ticket_kind::given_back, some_id)) == shown("c16671030102030405060708"));
+    CHECK(hex(make_notice(ticket_kind::taken, some_id, 0)) == shown("c166710401020304050607080000"));
+    const std::string notice = make_notice(ticket_kind::free, some_id, 258);
+    CHECK(hex(notice) == shown("c166710501020304050607080102"));
+    const auto back = read_ticket(notice);
+    REQUIRE(back.has_value());
+    CHECK(back->kind == ticket_kind::free);
+    CHECK(back->worker == some_id);
+    CHECK(back->free == 258);
+    CHECK(read_ticket(make_ticket(ticket_kind::offer, requester))->requester == requester);
+    CHECK(!read_ticket(notice.substr(1)).has_value());
+    CHECK(!read_ticket(notice.substr(0, notice.size() - 1)).has_value());
+    CHECK(!read_ticket("\xC1"
+                       "fq\x06")
+               .has_value());
+    CHECK(!read_ticket("\xC1"
+                       "fq")
+               .has_value());
 }
 
 TEST_CASE("wire page: the session's messages") {

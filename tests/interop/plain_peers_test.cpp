@@ -151,6 +151,22 @@ TEST_CASE("interop: plain peers on both sides of each device") {
         check_answers(req, "[b'answer to question #']");
         CHECK(rep.wait() == 0);
     }
+    SUBCASE("queue with a worker that announces itself and is busy") {
+        const running<ferry::queue> desk{context, anywhere, anywhere};
+        replier busy{context, ferry::connect(desk.device.endpoints().at(1))};
+        REQUIRE(busy.wait_for_peer(5s) == outcome::done);
+        requester ask{context, ferry::connect(desk.device.endpoints().at(0)), {.timeout = 20s}};
+        std::thread first{[&] { CHECK(ask.request("first").has_value()); }};
+        auto held = busy.receive(10s);
+        REQUIRE(held.has_value());
+        process rep = plain("rep", desk.device.endpoints().at(1));
+        for (int i = 0; i < count; ++i) {
+            const answer reply = ask.ask("question");
+            CHECK(reply.content.body() == "answer to question");
+        }
+        CHECK(busy.reply(*std::move(held), message{"done"}) == outcome::done);
+        first.join();
+    }
     SUBCASE("streamer") {
         const running<streamer> jobs{context, anywhere, anywhere};
         process pull = plain("pull", jobs.device.endpoints().at(1));
