@@ -106,11 +106,12 @@ void declare_sockets(command_line& line, shared_flags& flags) {
         flags.socket.linger = std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--linger", value));
         if (flags.socket.linger > std::chrono::hours{24}) throw usage_error{"--linger: at most 24h"};
     });
-    line.value("--hwm", "N", "high-water mark: messages queued per peer (1000)", [&flags](text value) {
-        const std::uint64_t mark = parse_count("--hwm", value);
-        if (mark > 1'000'000'000) throw usage_error{"--hwm: at most 1000000000"};
-        flags.socket.high_water_mark = static_cast<int>(mark);
-    });
+    line.value("--hwm", "N", "high-water mark: messages queued per peer (1000; 0 = no limit)",
+               [&flags](text value) {
+                   const std::uint64_t mark = parse_count("--hwm", value, 0);
+                   if (mark > 1'000'000'000) throw usage_error{"--hwm: at most 1000000000"};
+                   flags.socket.high_water_mark = static_cast<int>(mark);
+               });
     line.value("--opt", "NAME=VALUE", "set a socket option by its libzmq name (repeat)",
                [&flags](text pair) { flags.socket.raw.push_back(parse_socket_option(pair)); });
 }

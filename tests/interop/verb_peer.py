@@ -26,7 +26,8 @@ def main():
     context = zmq.Context()
     kinds = {"pub": zmq.XPUB, "sub": zmq.SUB, "push": zmq.PUSH, "pull": zmq.PULL, "req": zmq.REQ, "rep": zmq.REP}
     socket = context.socket(kinds[role])
-    socket.linger = 5000
+    # A subscriber would linger over the subscriptions it means to renew.
+    socket.linger = 0 if role in ("sub", "pull") else 5000
     if role == "sub":
         socket.subscribe(texts[0] if texts else b"")
     socket.connect(endpoint)
