@@ -142,6 +142,7 @@ void consumer_session::join() {
     header_map options{{"create", std::int64_t{options_.create}}};
     if (options_.from) options.emplace("from", *options_.from);
     if (!options_.group && read_any_) options.insert_or_assign("from", std::to_string(read_from_));
+    if (!options_.group && options_.dead_of) options.emplace("dead_of", *options_.dead_of);
     if (options_.lease_ms) options.emplace("lease_ms", static_cast<std::int64_t>(*options_.lease_ms));
     if (options_.max_attempts)
         options.emplace("max_attempts", static_cast<std::int64_t>(*options_.max_attempts));

@@ -29,9 +29,10 @@ namespace ferry {
 
 struct consumer_session_options {
     std::string stream;
-    std::optional<std::string> group;           ///< absent: read only, nothing is leased or settled
-    bool create = true;                         ///< make stream and group when they are not there
-    std::optional<std::string> from;            ///< first, new or an offset: where a group it creates starts
+    std::optional<std::string> group;    ///< absent: read only, nothing is leased or settled
+    std::optional<std::string> dead_of;  ///< a reader that sees this group's dead letters only
+    bool create = true;                  ///< make stream and group when they are not there
+    std::optional<std::string> from;     ///< first, new, an offset or a time: where a group it creates starts
     std::optional<std::uint64_t> lease_ms;      ///< absent: the group's
     std::optional<std::uint64_t> max_attempts;  ///< of a group it creates
     std::uint64_t credit_messages = 10'000;     ///< held and not settled, at most

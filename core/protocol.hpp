@@ -136,7 +136,7 @@ struct part { static constexpr kind id = kind::part;
     static auto fields(auto& m) { return std::tie(m.channel, m.index, m.count); } };
 struct join { static constexpr kind id = kind::join;
     std::uint64_t channel = 0; std::string stream; std::optional<std::string> group;  // no group: read only
-    header_map options;  // create: 0|1, from: "first"|"new"|offset, lease_ms, name settings of the group
+    header_map options;  // create: 0|1, from, lease_ms, dead_of, settings of a new group
     std::vector<claim> leases;  // still held
     static auto fields(auto& m) { return std::tie(m.channel, m.stream, m.group, m.options, m.leases); } };
 struct leave { static constexpr kind id = kind::leave;

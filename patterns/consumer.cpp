@@ -18,6 +18,7 @@ consumer_session_options session_options(const consumer_options& from) {
     consumer_session_options into;
     into.stream = from.stream;
     into.group = from.group;
+    into.dead_of = from.dead_of;
     into.create = from.create;
     into.from = from.from;
     if (from.lease) into.lease_ms = static_cast<std::uint64_t>(from.lease->count());

@@ -3,14 +3,22 @@
 #include <algorithm>
 #include <array>
 
-#include "devices/spool/request_options.hpp"
+#include "devices/spool/stream_setting.hpp"
 
 namespace ferry {
 namespace {
 
 using namespace protocol;
 
-constexpr std::array<std::string_view, 3> grade_names = {"synced", "written", "queued"};
+// What the stream's row calls the messages that were removed, by reason.
+constexpr std::array<std::pair<records::removal_reason, const char*>, 6> removal_names = {{
+    {records::removal_reason::damage, "removed_damaged"},
+    {records::removal_reason::purge, "removed_purged"},
+    {records::removal_reason::retention, "removed_retention"},
+    {records::removal_reason::drop_oldest, "removed_oldest"},
+    {records::removal_reason::expiry, "removed_expired"},
+    {records::removal_reason::dropped, "removed_dropped"},
+}};
 
 std::int64_t value(std::uint64_t number) {
     return static_cast<std::int64_t>(number);
@@ -18,27 +26,38 @@ std::int64_t value(std::uint64_t number) {
 
 }  // namespace
 
-void administration::handle(session& from, const protocol::admin& request) {
-    struct command {
-        std::string_view name;
-        verb needs;
-        reply (administration::*run)(session&, const header_map&);
-    };
-    static constexpr std::array<command, 9> commands = {{
-        {"stream.list", verb::consume, &administration::stream_list},
-        {"stream.info", verb::consume, &administration::stream_info},
-        {"stream.create", verb::admin, &administration::stream_create},
-        {"stream.remove", verb::admin, &administration::stream_remove},
-        {"group.list", verb::consume, &administration::group_list},
-        {"group.info", verb::consume, &administration::group_info},
-        {"group.create", verb::admin, &administration::group_create},
-        {"group.remove", verb::admin, &administration::group_remove},
-        {"spool.stats", verb::admin, &administration::spool_stats},
+std::span<const administration::command> administration::commands() {
+    using me = administration;
+    using map = header_map;
+    static constexpr std::array<command, 17> all = {{
+        {"stream.list", verb::consume, [](me& a, session& s, const map& m) { return a.stream_list(s, m); }},
+        {"stream.info", verb::consume, [](me& a, session& s, const map& m) { return a.stream_info(s, m); }},
+        {"stream.create", verb::admin, [](me& a, session& s, const map& m) { return a.stream_create(s, m); }},
+        {"stream.set", verb::admin, [](me& a, session&, const map& m) { return a.upkeep_.set(m); }},
+        {"stream.purge", verb::admin, [](me& a, session&, const map& m) { return a.upkeep_.purge(m); }},
+        {"stream.remove", verb::admin, [](me& a, session& s, const map& m) { return a.stream_remove(s, m); }},
+        {"group.list", verb::consume, [](me& a, session& s, const map& m) { return a.group_list(s, m); }},
+        {"group.info", verb::consume, [](me& a, session& s, const map& m) { return a.group_info(s, m); }},
+        {"group.create", verb::admin, [](me& a, session& s, const map& m) { return a.group_create(s, m); }},
+        {"group.seek", verb::admin, [](me& a, session&, const map& m) { return a.upkeep_.seek(m); }},
+        {"group.pause", verb::admin, [](me& a, session&, const map& m) { return a.upkeep_.pause(m, true); }},
+        {"group.resume", verb::admin,
+         [](me& a, session&, const map& m) { return a.upkeep_.pause(m, false); }},
+        {"group.remove", verb::admin, [](me& a, session& s, const map& m) { return a.group_remove(s, m); }},
+        {"dead.list", verb::consume, [](me& a, session&, const map& m) { return a.dead_.list(m); }},
+        {"dead.redrive", verb::admin, [](me& a, session&, const map& m) { return a.dead_.redrive(m); }},
+        {"dead.drop", verb::admin, [](me& a, session&, const map& m) { return a.dead_.drop(m); }},
+        {"spool.stats", verb::admin, [](me& a, session& s, const map& m) { return a.spool_stats(s, m); }},
     }};
-    const auto found = std::find_if(commands.begin(), commands.end(),
+    return all;
+}
+
+void administration::handle(session& from, const protocol::admin& request) {
+    const auto all = commands();
+    const auto found = std::find_if(all.begin(), all.end(),
                                     [&](const command& each) { return each.name == request.command; });
     reply answer;
-    if (found == commands.end()) {
+    if (found == all.end()) {
         answer.code = code::unsupported;
         answer.text = "unknown command '" + request.command.substr(0, 64) + "'";
     } else if (!parts_.allowed(from, found->needs, text_of(request.arguments, "stream").value_or(""))) {
@@ -46,7 +65,7 @@ void administration::handle(session& from, const protocol::admin& request) {
         answer.text = "not permitted";
     } else {
         parts_.journal.flush_acks(parts_.now);
-        answer = (this->*found->run)(from, request.arguments);
+        answer = found->run(*this, from, request.arguments);
     }
     const result message{request.request, std::string{answer.code}, std::move(answer.text),
                          std::move(answer.rows)};
@@ -56,34 +75,21 @@ void administration::handle(session& from, const protocol::admin& request) {
                         [this, to = from.number, message] { parts_.send(to, encode(message)); });
 }
 
-stream* administration::find_stream(const header_map& arguments, reply& problem) {
-    const std::string name = text_of(arguments, "stream").value_or("");
-    if (!good_name(name)) {
-        problem.code = code::bad_name;
-        problem.text = "bad stream name '" + name.substr(0, name_bytes_max) +
-                       "': letters, digits, '.', '_' and '-', 1 to 128 of them";
-        return nullptr;
-    }
-    stream* found = parts_.state.find(name);
-    if (found == nullptr) {
-        problem.code = code::no_such_stream;
-        problem.text = "no stream '" + name + "'";
-    }
-    return found;
-}
-
 header_map administration::row_of(const stream& of) const {
     std::uint64_t dead = 0;
     for (const auto& [number, each] : of.groups) dead += each.dead_count();
-    return {{"name", of.name},
-            {"first", value(of.first)},
-            {"next", value(of.next)},
-            {"messages", value(of.messages())},
-            {"bytes", value(of.bytes())},
-            {"groups", value(of.groups.size())},
-            {"dead", value(dead)},
-            {"retain", "acked"},
-            {"sync", std::string{grade_names.at(of.settings.grade)}}};
+    header_map row{{"name", of.name},
+                   {"first", value(of.first)},
+                   {"next", value(of.next)},
+                   {"messages", value(of.messages())},
+                   {"bytes", value(of.bytes())},
+                   {"groups", value(of.groups.size())},
+                   {"dead", value(dead)},
+                   {"retain", "acked"}};
+    for (const auto& [reason, name] : removal_names)
+        row.emplace(name, value(of.removed.at(static_cast<std::size_t>(reason))));
+    show_settings(of.settings, row);
+    return row;
 }
 
 header_map administration::row_of(const stream& of, const group& whose) const {
@@ -105,7 +111,8 @@ header_map administration::row_of(const stream& of, const group& whose) const {
             {"consumers", value(consumers)},
             {"from", whose.settings.from},
             {"lease_ms", value(whose.settings.lease_ms)},
-            {"max_attempts", value(whose.settings.max_attempts)}};
+            {"max_attempts", value(whose.settings.max_attempts)},
+            {"paused", std::int64_t{whose.settings.paused}}};
 }
 
 administration::reply administration::stream_list(session& from, const header_map&) {
@@ -119,7 +126,7 @@ administration::reply administration::stream_list(session& from, const header_ma
 
 administration::reply administration::stream_info(session&, const header_map& arguments) {
     reply answer;
-    const stream* of = find_stream(arguments, answer);
+    const stream* of = find_stream(parts_, arguments, answer);
     if (of == nullptr) return answer;
     answer.rows.push_back(row_of(*of));
     for (const auto& [number, each] : of->groups) answer.rows.push_back(row_of(*of, each));
@@ -128,34 +135,23 @@ administration::reply administration::stream_info(session&, const header_map& ar
 
 administration::reply administration::stream_create(session&, const header_map& arguments) {
     reply answer;
-    if (find_stream(arguments, answer) != nullptr) {
+    if (find_stream(parts_, arguments, answer) != nullptr) {
         answer.code = code::exists;
         answer.text = "stream '" + *text_of(arguments, "stream") + "' exists";
         return answer;
     }
     if (answer.code != code::no_such_stream) return answer;
     answer = {};
-    const std::string sync =
-        text_of(arguments, "sync")
-            .value_or(std::string{grade_names.at(static_cast<std::size_t>(parts_.options.default_grade))});
-    const auto grade_at = std::find(grade_names.begin(), grade_names.end(), sync);
-    if (grade_at == grade_names.end()) {
-        answer.code = code::bad_option;
-        answer.text = "sync is synced, written or queued, not '" + sync + "'";
-    } else if (!parts_.read_only_reason.empty()) {
-        answer.code = code::read_only;
-        answer.text = parts_.read_only_reason;
-    } else {
-        const std::uint32_t fresh = parts_.state.next_stream_number();
-        parts_.journal.append(
-            log::record_type::stream_settings,
-            records::stream_change{static_cast<std::uint64_t>(records::settings_change::set),
-                                   fresh,
-                                   *text_of(arguments, "stream"),
-                                   {static_cast<std::uint64_t>(grade_at - grade_names.begin())}},
-            parts_.now);
-        answer.wait = true;
-    }
+    records::stream_settings wanted{static_cast<std::uint64_t>(parts_.options.default_grade)};
+    std::string problem;
+    if (!read_settings(arguments, wanted, problem)) return refusal(code::bad_option, std::move(problem));
+    if (!parts_.read_only_reason.empty()) return refusal(code::read_only, parts_.read_only_reason);
+    parts_.journal.append(
+        log::record_type::stream_settings,
+        records::stream_change{static_cast<std::uint64_t>(records::settings_change::set),
+                               parts_.state.next_stream_number(), *text_of(arguments, "stream"), wanted},
+        parts_.now);
+    answer.wait = true;
     return answer;
 }
 
@@ -166,7 +162,9 @@ void administration::drop_channels(std::uint32_t stream_number, std::optional<st
             parts_.send_error(number, channel, code::removed, text);
         };
         std::erase_if(each.takes, [&](const auto& entry) {
-            const bool hit = entry.second.stream == stream_number && (!group || entry.second.group == group);
+            const take_channel& channel = entry.second;
+            const bool of_it = !group || channel.group == group || channel.dead_of == group;
+            const bool hit = channel.stream == stream_number && of_it;
             if (hit) tell(entry.first);
             return hit;
         });
@@ -181,7 +179,7 @@ void administration::drop_channels(std::uint32_t stream_number, std::optional<st
 
 administration::reply administration::stream_remove(session&, const header_map& arguments) {
     reply answer;
-    const stream* gone = find_stream(arguments, answer);
+    const stream* gone = find_stream(parts_, arguments, answer);
     if (gone == nullptr) return answer;
     if (!parts_.read_only_reason.empty()) return {code::read_only, parts_.read_only_reason, {}, false};
     answer.rows.push_back(row_of(*gone));
@@ -203,7 +201,7 @@ administration::reply administration::stream_remove(session&, const header_map& 
 
 administration::reply administration::group_list(session&, const header_map& arguments) {
     reply answer;
-    const stream* of = find_stream(arguments, answer);
+    const stream* of = find_stream(parts_, arguments, answer);
     if (of == nullptr) return answer;
     for (const auto& [number, each] : of->groups) answer.rows.push_back(row_of(*of, each));
     return answer;
@@ -211,19 +209,14 @@ administration::reply administration::group_list(session&, const header_map& arg
 
 administration::reply administration::group_info(session&, const header_map& arguments) {
     reply answer;
-    stream* of = find_stream(arguments, answer);
-    if (of == nullptr) return answer;
-    const std::string name = text_of(arguments, "group").value_or("");
-    const group* whose = of->find_group(name);
-    if (whose == nullptr)
-        return {code::no_such_group, "no group '" + name + "' on stream '" + of->name + "'", {}, false};
-    answer.rows.push_back(row_of(*of, *whose));
+    const auto [of, whose] = find_group(parts_, arguments, answer);
+    if (whose != nullptr) answer.rows.push_back(row_of(*of, *whose));
     return answer;
 }
 
 administration::reply administration::group_create(session& from, const header_map& arguments) {
     reply answer;
-    stream* of = find_stream(arguments, answer);
+    stream* of = find_stream(parts_, arguments, answer);
     if (of == nullptr) return answer;
     const std::string name = text_of(arguments, "group").value_or("");
     if (of->find_group(name) != nullptr)
@@ -237,7 +230,7 @@ administration::reply administration::group_remove(session& from, const header_m
     reply answer = group_info(from, arguments);
     if (!answer.code.empty()) return answer;
     if (!parts_.read_only_reason.empty()) return {code::read_only, parts_.read_only_reason, {}, false};
-    stream* of = find_stream(arguments, answer);
+    stream* of = find_stream(parts_, arguments, answer);
     const group& gone = *of->find_group(*text_of(arguments, "group"));
     const std::uint32_t number = gone.number;
     drop_channels(of->number, number, "group '" + gone.name + "' was removed");
@@ -267,6 +260,8 @@ administration::reply administration::spool_stats(session&, const header_map&) {
                    {"messages_nacked", value(c.messages_nacked)},
                    {"messages_dead", value(c.messages_dead)},
                    {"messages_damaged", value(c.messages_damaged)},
+                   {"messages_redriven", value(c.messages_redriven)},
+                   {"messages_removed", value(c.messages_removed)},
                    {"leases_expired", value(c.leases_expired)},
                    {"acks_stale", value(c.acks_stale)},
                    {"frames_bad", value(c.frames_bad)},

@@ -1,27 +1,34 @@
-// Administration: making, listing, looking at and removing streams and groups (ADMIN ... RESULT).
+// Administration: making, listing, looking at and removing streams and groups (ADMIN ... RESULT), and the way
+// to those who do the rest: upkeep and the dead letter office.
 //
 // A command is a row in a table: name, verb it needs, function. A result is rows of named values;
 // `stream.info` gives the stream's row, then one for each group.
 #pragma once
 
-#include "devices/spool/brain_parts.hpp"
+#include <span>
+
+#include "devices/spool/admin_reply.hpp"
+#include "devices/spool/dead_letter_office.hpp"
 #include "devices/spool/settlement.hpp"
+#include "devices/spool/upkeep.hpp"
 
 namespace ferry {
 
 class administration {
   public:
-    administration(brain_parts& parts, settlement& groups) : parts_{parts}, groups_{groups} {}
+    administration(brain_parts& parts, settlement& groups, dead_letter_office& dead)
+        : parts_{parts}, groups_{groups}, dead_{dead}, upkeep_{parts} {}
 
     void handle(session& from, const protocol::admin& request);
 
   private:
-    struct reply {
-        std::string_view code;
-        std::string text;
-        std::vector<header_map> rows;
-        bool wait = false;  // until what was done is synced
+    using reply = admin_reply;
+    struct command {
+        std::string_view name;
+        verb needs;
+        reply (*run)(administration&, session&, const header_map&);
     };
+    static std::span<const command> commands();
     reply stream_list(session& from, const header_map& arguments);
     reply stream_info(session& from, const header_map& arguments);
     reply stream_create(session& from, const header_map& arguments);
@@ -32,7 +39,6 @@ class administration {
     reply group_remove(session& from, const header_map& arguments);
     reply spool_stats(session& from, const header_map& arguments);
 
-    stream* find_stream(const header_map& arguments, reply& problem);
     header_map row_of(const stream& of) const;
     header_map row_of(const stream& of, const group& whose) const;
     void drop_channels(std::uint32_t stream_number, std::optional<std::uint32_t> group,
@@ -40,6 +46,8 @@ class administration {
 
     brain_parts& parts_;
     settlement& groups_;
+    dead_letter_office& dead_;
+    upkeep upkeep_;
 };
 
 }  // namespace ferry

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "devices/spool/request_options.hpp"
+#include "devices/spool/start_place.hpp"
+
 namespace ferry {
 namespace {
 
@@ -21,7 +24,9 @@ brain::brain(const brain_options& options, spool_state recovered, instant now)
       dispatcher_{parts_},
       settlement_{parts_},
       claims_{parts_, settlement_},
-      administration_{parts_, settlement_} {
+      dead_letters_{parts_},
+      administration_{parts_, settlement_, dead_letters_},
+      times_{parts_} {
     parts_.now = now;
     settle_restart();
 }
@@ -61,6 +66,25 @@ void brain::decoded(session& from, std::string_view head, Handler handler) {
         bad_frame(from);
 }
 
+// A request that names a place by its time waits until the place is found. Its session may be gone by then,
+// or have said HELLO again: then nobody waits for it any more.
+template <typename Request, typename Handler>
+void brain::with_place(session& from, const std::string& stream_name, header_map Request::*options,
+                       Request request, Handler handler) {
+    (request.*options).erase(std::string{found_option});
+    const auto wall_ns = start_wall_ns(request.*options, parts_.now);
+    const stream* in = wall_ns ? parts_.state.find(stream_name) : nullptr;
+    if (in == nullptr) return handler(from, request);
+    const auto found = [this, options, number = from.number, greetings = from.greetings,
+                        request = std::move(request), handler](std::uint64_t offset) mutable {
+        session* asked = parts_.find_session(number);
+        if (asked == nullptr || asked->greetings != greetings) return;
+        (request.*options).insert_or_assign(std::string{found_option}, static_cast<std::int64_t>(offset));
+        handler(*asked, request);
+    };
+    times_.find(*in, *wall_ns, found);
+}
+
 void brain::hello(session& from, const protocol::hello& request) {
     if (request.version < version)
         return parts_.send_error(from.number, 0, code::unsupported, "this spool speaks ferry-spool/1");
@@ -69,7 +93,7 @@ void brain::hello(session& from, const protocol::hello& request) {
     from.puts.clear();
     from.unsent.clear();
     from.client = request.client.substr(0, 256);
-    from.greeted = true;
+    ++from.greetings;
     parts_.send(
         from.number,
         encode(welcome{version,
@@ -88,7 +112,11 @@ void brain::handle(session& from, kind what, std::string_view head, const shared
         case kind::part:
             return decoded<protocol::part>(from, head, [&](auto& m) { intake_.part(from, m, body); });
         case kind::join:
-            return decoded<protocol::join>(from, head, [&](auto& m) { settlement_.join(from, m, claims_); });
+            return decoded<protocol::join>(from, head, [&](auto& m) {
+                with_place(
+                    from, m.stream, &protocol::join::options, m,
+                    [this](session& s, const auto& request) { settlement_.join(s, request, claims_); });
+            });
         case kind::leave:
             return decoded<protocol::leave>(from, head, [&](auto& m) { settlement_.leave(from, m); });
         case kind::credit:
@@ -102,7 +130,10 @@ void brain::handle(session& from, kind what, std::string_view head, const shared
         case kind::extend:
             return decoded<protocol::extend>(from, head, [&](auto& m) { settlement_.extend(from, m); });
         case kind::admin:
-            return decoded<protocol::admin>(from, head, [&](auto& m) { administration_.handle(from, m); });
+            return decoded<protocol::admin>(from, head, [&](auto& m) {
+                with_place(from, text_of(m.arguments, "stream").value_or(""), &protocol::admin::arguments, m,
+                           [this](session& s, const auto& request) { administration_.handle(s, request); });
+            });
         default:
             ++parts_.counters.frames_bad;
             return parts_.send_error(from.number, 0, code::unsupported,
@@ -122,7 +153,7 @@ void brain::frame(std::uint64_t session_number, std::string_view user, std::stri
     const auto what = kind_of(head);
     if (!what) return bad_frame(from);
     if (*what == kind::hello) return decoded<protocol::hello>(from, head, [&](auto& m) { hello(from, m); });
-    if (!from.greeted) return parts_.send_error(session_number, 0, code::no_session, "say HELLO first");
+    if (from.greetings == 0) return parts_.send_error(session_number, 0, code::no_session, "say HELLO first");
     if (*what == kind::ping)
         return decoded<protocol::ping>(from, head, [&](auto& m) {
             parts_.send(session_number, encode(pong{m.token, parts_.options.incarnation}));
@@ -174,7 +205,7 @@ void brain::failed(const std::string& reason, instant now) {
 
 void brain::read_done(std::uint64_t cookie, log::read_result&& result, instant now) {
     parts_.now = now;
-    dispatcher_.read_done(cookie, std::move(result));
+    if (!times_.read_done(cookie, result)) dispatcher_.read_done(cookie, std::move(result));
 }
 
 void brain::space(std::uint64_t bytes_left) {
@@ -213,6 +244,7 @@ void brain::tick(instant now) {
 
 actions brain::take_actions(instant now) {
     parts_.now = now;
+    dead_letters_.keep_limits();
     dispatcher_.run();
     intake_.send_confirms();
     actions out;
@@ -238,8 +270,8 @@ std::optional<append_action> brain::stop(instant now) {
 }
 
 std::uint64_t brain::next_due_ns() const {
-    std::uint64_t due = std::min(
-        {parts_.journal.next_due_ns(), settlement_.next_due_ns(), claims_.next_due_ns(), retry_due_ns_});
+    std::uint64_t due = std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(),
+                                  claims_.next_due_ns(), dead_letters_.next_due_ns(), retry_due_ns_});
     for (const auto& [number, each] : parts_.sessions) due = std::min(due, each.heard_ns + silent_ns);
     return due;
 }

@@ -18,6 +18,7 @@
 #include "devices/spool/dispatcher.hpp"
 #include "devices/spool/intake.hpp"
 #include "devices/spool/settlement.hpp"
+#include "devices/spool/time_search.hpp"
 
 namespace ferry {
 
@@ -72,6 +73,9 @@ class brain {
     void hello(session& from, const protocol::hello& request);
     template <typename Message, typename Handler>
     void decoded(session& from, std::string_view head, Handler handler);
+    template <typename Request, typename Handler>
+    void with_place(session& from, const std::string& stream_name, header_map Request::*options,
+                    Request request, Handler handler);
     void bad_frame(session& from);
     void retry_unsent(session& to);
     void forget(std::uint64_t session_number);
@@ -81,7 +85,9 @@ class brain {
     dispatcher dispatcher_;
     settlement settlement_;
     claims claims_;
+    dead_letter_office dead_letters_;
     administration administration_;
+    time_search times_;
     std::uint64_t retry_due_ns_ = ~std::uint64_t{0};
 };
 

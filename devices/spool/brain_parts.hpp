@@ -51,6 +51,8 @@ struct brain_counters {
     std::uint64_t frames_over_window = 0;
     std::uint64_t sessions_silent = 0;
     std::uint64_t messages_damaged = 0;
+    std::uint64_t messages_redriven = 0;
+    std::uint64_t messages_removed = 0;  ///< purged, and dead letters dropped or over a limit
 };
 
 /// How far a stream may be shown: everything below is durable to its own grade, and its offset may be told.
@@ -99,7 +101,8 @@ struct brain_parts {
     std::set<std::uint32_t> touched;  ///< streams in which something may be deliverable now
     std::set<std::pair<std::uint64_t, std::uint64_t>> to_confirm;  ///< (session, channel) with STORED to send
     std::uint64_t next_holder = 1;
-    std::string read_only_reason;  ///< empty while writing works
+    std::uint64_t next_cookie = 1;  ///< of reads
+    std::string read_only_reason;   ///< empty while writing works
     bool disk_full = false;
     actions out;
     brain_counters counters;

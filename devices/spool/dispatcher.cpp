@@ -45,7 +45,7 @@ void dispatcher::run() {
 
 void dispatcher::serve_group(stream& from, group& whose) {
     group_run& run = parts_.group_runs[{from.number, whose.number}];
-    if (run.reading) return;
+    if (run.reading || whose.settings.paused) return;
     std::size_t without = 0;  // consumers in a row that could take nothing
     while (!run.consumers.empty() && without < run.consumers.size()) {
         const auto next = run.consumers.front();
@@ -185,26 +185,38 @@ void dispatcher::serve_readers(stream& from) {
                 while (deliver_to_reader(from, to, channel_number)) {}
 }
 
+// What a reader sees next: whatever is stored, or the dead letters of one group.
+std::optional<tried_run> dispatcher::next_for_reader(const stream& from, const take_channel& channel) const {
+    if (channel.dead_of) {
+        const auto whose = from.groups.find(*channel.dead_of);
+        if (whose == from.groups.end()) return std::nullopt;
+        const auto died = whose->second.dead().next(channel.read_from);
+        return died ? std::optional{tried_run{died->offset, died->count, died->attempt, 0, 0}} : std::nullopt;
+    }
+    const std::uint64_t visible = parts_.stream_runs.at(from.number).visible;
+    const std::uint64_t first = from.gaps.first_absent(std::max(channel.read_from, from.first));
+    if (first >= visible) return std::nullopt;
+    const auto gap = from.gaps.next_run(first);
+    return tried_run{first, (gap ? std::min(visible, gap->first) : visible) - first, 1, 0, 0};
+}
+
 bool dispatcher::deliver_to_reader(stream& from, session& to, std::uint64_t channel_number) {
     take_channel& channel = to.takes.at(channel_number);
     if (!channel.has_credit() || channel.unread_bytes >= unread_bytes_max()) return false;
-    const std::uint64_t visible = parts_.stream_runs[from.number].visible;
-    channel.read_from = from.gaps.first_absent(std::max(channel.read_from, from.first));
     parcel what;
-    while (channel.read_from < visible && what.bytes < parcel_bytes &&
-           what.messages < channel.messages_max - channel.messages) {
-        const auto gap = from.gaps.next_run(channel.read_from);
-        const std::uint64_t end = gap ? std::min(visible, gap->first) : visible;
-        const std::uint64_t room = channel.messages_max - channel.messages - what.messages;
+    while (what.bytes < parcel_bytes && what.messages < channel.messages_max - channel.messages) {
+        auto next = next_for_reader(from, channel);
+        if (!next) break;
+        channel.read_from = next->offset;
+        next->count = std::min(next->count, channel.messages_max - channel.messages - what.messages);
         std::uint64_t taken = 0;
-        if (!fill(what, from.number, {channel.read_from, std::min(end - channel.read_from, room), 1, 0, 0},
-                  taken)) {
+        if (!fill(what, from.number, *next, taken)) {
             if (what.messages == 0)
                 ask_read({from.number, std::nullopt, {to.number, channel_number}, channel.read_from});
             break;
         }
         if (taken == 0) break;
-        channel.read_from = from.gaps.first_absent(channel.read_from + taken);
+        channel.read_from += taken;
     }
     if (what.messages == 0) return false;
     send(what, to, channel_number, 0);
@@ -214,7 +226,7 @@ bool dispatcher::deliver_to_reader(stream& from, session& to, std::uint64_t chan
 void dispatcher::ask_read(const reading& what) {
     for (const auto& [cookie, under_way] : reads_)
         if (!what.group && under_way.reader == what.reader) return;
-    const std::uint64_t cookie = next_cookie_++;
+    const std::uint64_t cookie = parts_.next_cookie++;
     reads_.emplace(cookie, what);
     parts_.out.reads.push_back({cookie, what.stream, what.offset, read_bytes});
 }
@@ -264,14 +276,18 @@ void dispatcher::read_done(std::uint64_t cookie, log::read_result&& result) {
 
 // What cannot be read any more is removed for everybody, durably and counted: a group must not wait for it.
 void dispatcher::remove_damaged(stream& from, std::uint64_t from_offset, std::uint64_t end) {
-    records::removed record{from.number, static_cast<std::uint64_t>(records::removal_reason::damage), {}};
-    for (std::uint64_t at = from.gaps.first_absent(from_offset); at < end; at = from.gaps.first_absent(at)) {
+    records::removed record{
+        from.number, static_cast<std::uint64_t>(records::removal_reason::damage), {}, 0, 0};
+    // What was let go while the read was under way is not damage.
+    const std::uint64_t begin = std::max(from_offset, from.first);
+    for (std::uint64_t at = from.gaps.first_absent(begin); at < end; at = from.gaps.first_absent(at)) {
         const auto gap = from.gaps.next_run(at);
         const std::uint64_t until = gap ? std::min(end, gap->first) : end;
         record.runs.push_back({at, until - at});
-        parts_.counters.messages_damaged += until - at;
+        record.messages += until - at;
         at = until;
     }
+    parts_.counters.messages_damaged += record.messages;
     if (record.runs.empty() || !parts_.read_only_reason.empty()) return;
     parts_.journal.append(log::record_type::removed, record, parts_.now);
     parts_.journal.sync_now();

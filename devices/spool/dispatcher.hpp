@@ -41,6 +41,7 @@ class dispatcher {
     void serve_group(stream& from, group& whose);
     void serve_readers(stream& from);
     bool deliver_to(stream& from, group& whose, std::uint64_t session_number, std::uint64_t channel_number);
+    std::optional<tried_run> next_for_reader(const stream& from, const take_channel& channel) const;
     bool deliver_to_reader(stream& from, session& to, std::uint64_t channel_number);
     bool fill(parcel& into, std::uint32_t stream_number, const tried_run& picked, std::uint64_t& taken);
     void send(parcel& what, session& to, std::uint64_t channel_number, std::uint64_t lease_id);
@@ -51,7 +52,6 @@ class dispatcher {
 
     brain_parts& parts_;
     std::map<std::uint64_t, reading> reads_;
-    std::uint64_t next_cookie_ = 1;
 };
 
 }  // namespace ferry

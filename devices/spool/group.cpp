@@ -10,6 +10,7 @@ namespace ferry {
 namespace {
 
 constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t gone_runs_max = 1024;
 
 run overlap(run a, run b) {
     const std::uint64_t first = std::max(a.first, b.first);
@@ -187,6 +188,24 @@ void group::hand_over(lease& held, std::uint64_t holder, std::uint64_t deadline_
     extend(held, deadline_ns);
 }
 
+// Where an ack of a settled message belongs. A dead letter may be redriven, so its ack must not count.
+std::vector<run>* group::settled_as(std::uint64_t at, std::uint64_t& end, ack_outcome& into) const {
+    end = std::min(end, cursor_);
+    const auto died = dead_.next(at);
+    if (died && died->offset == at) {
+        end = std::min(end, died->end());
+        return &into.stale;
+    }
+    const auto removed = gone_.next_run(at);
+    if (removed && removed->first == at) {
+        end = std::min(end, removed->end());
+        return &into.gone;
+    }
+    if (died) end = std::min(end, died->offset);
+    if (removed) end = std::min(end, removed->first);
+    return &into.already;
+}
+
 void group::judge(std::uint64_t lease_id, run acked, ack_outcome& into) const {
     std::uint64_t at = acked.first;
     while (at < acked.end()) {
@@ -203,8 +222,7 @@ void group::judge(std::uint64_t lease_id, run acked, ack_outcome& into) const {
         } else if (at >= cursor_) {
             where = &into.gone;
         } else {
-            where = &into.already;
-            end = std::min(end, cursor_);
+            where = settled_as(at, end, into);
         }
         add_run(*where, {at, end - at});
         at = end;
@@ -293,8 +311,44 @@ void group::apply_attempt(const tried_run& tried, const run_set& gaps, instant n
 
 void group::apply_dead(const dead_run& died, const run_set& gaps) {
     apply_ack({died.offset, died.count}, gaps);
-    dead_.emplace(died.offset, died);
-    dead_count_ += died.count;
+    dead_.add(died);
+}
+
+void group::apply_redrive(run within) {
+    for (const dead_run& each : dead_.take(within)) insert(each.offset, {.count = each.count});
+}
+
+void group::apply_removed(run removed, const run_set& gaps) {
+    replace(removed, [&](std::uint64_t offset, const open_run& open) {
+        if (open.is == fate::leased) gone_.add({offset, open.count});
+        return true;
+    });
+    while (gone_.runs().size() > gone_runs_max) {
+        const auto [first, end] = *gone_.runs().begin();
+        gone_.remove({first, end - first});
+    }
+    apply_ack(removed, gaps);
+    dead_.take(removed);
+}
+
+void group::settle_but(const run_set& kept, std::uint64_t end, const run_set& gaps) {
+    for (std::uint64_t at = cursor_; at < end;) {
+        const auto live = kept.next_run(at);
+        const std::uint64_t until = live ? std::min(live->first, end) : end;
+        if (until > at) apply_ack({at, until - at}, gaps);
+        at = live ? live->end() : end;
+    }
+}
+
+void group::apply_seek(std::uint64_t start, const run_set& kept, std::uint64_t end, const run_set& gaps) {
+    while (!open_.empty()) erase(open_.begin());
+    leases_.clear();
+    deadlines_.clear();
+    claims_below_ = 0;
+    cursor_ = start;
+    settle_but(kept, end, gaps);
+    for (auto died = dead_.next(start); died; died = dead_.next(died->end()))
+        apply_ack({died->offset, died->count}, gaps);
 }
 
 tried_run group::tried(std::uint64_t offset, const open_run& open, instant now) const {
@@ -325,7 +379,7 @@ std::vector<tried_run> group::perhaps_seen(std::uint64_t stored_end, const run_s
 group::saved group::save(instant now, bool with_leases) const {
     saved into{number, name, settings, cursor_, delivered_mark_, {}, {}, {}};
     for (const auto& [offset, open] : open_) into.open.push_back(tried(offset, open, now));
-    for (const auto& [offset, died] : dead_) into.dead.push_back(died);
+    for (const auto& [offset, died] : dead_.runs()) into.dead.push_back(died);
     if (!with_leases) return into;
     for (const auto& [id, each] : leases_) {
         const std::uint64_t held_ms = (now.monotonic_ns - each.given_ns) / 1'000'000;
@@ -344,10 +398,7 @@ group::group(const saved& from, instant now)
         insert(each.offset, {.count = each.count});
         apply_attempt(each, no_gaps, now);
     }
-    for (const dead_run& each : from.dead) {
-        dead_.emplace(each.offset, each);
-        dead_count_ += each.count;
-    }
+    for (const dead_run& each : from.dead) dead_.add(each);
     for (const saved_lease& each : from.leases) {
         const std::uint64_t held_ns = std::min(each.held_ms * 1'000'000, now.monotonic_ns);
         lease& kept = new_lease({.id = each.id,
@@ -370,12 +421,12 @@ std::uint64_t group::floor(const run_set& gaps) const {
 
 std::uint64_t group::needed_from(const run_set& gaps) const {
     const std::uint64_t settled = floor(gaps);
-    return dead_.empty() ? settled : std::min(settled, dead_.begin()->first);
+    return dead_.empty() ? settled : std::min(settled, dead_.runs().begin()->first);
 }
 
 void group::add_needed(run_set& needed, std::uint64_t end) const {
     for (const auto& [offset, open] : open_) needed.add({offset, open.count});
-    for (const auto& [offset, died] : dead_) needed.add({offset, died.count});
+    for (const auto& [offset, died] : dead_.runs()) needed.add({offset, died.count});
     if (cursor_ < end) needed.add({cursor_, end - cursor_});
 }
 

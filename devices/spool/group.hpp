@@ -30,6 +30,7 @@
 #include "core/clock.hpp"
 #include "core/protocol.hpp"
 #include "core/run_set.hpp"
+#include "devices/spool/dead_letters.hpp"
 
 namespace ferry {
 
@@ -40,8 +41,11 @@ struct group_settings {
     std::uint64_t max_attempts = 16;
     std::vector<std::uint64_t> backoff_ms = {0, 1000, 5000,
                                              30'000};  ///< after attempt 1, 2, ...; the last repeats
-    std::string from = "first";  ///< where it was told to start: first, new or an offset
-    static auto fields(auto& m) { return std::tie(m.lease_ms, m.max_attempts, m.backoff_ms, m.from); }
+    std::string from = "first";  ///< where it was told to start: first, new, an offset or a time
+    bool paused = false;         ///< nothing is given out; leases that are out go on
+    static auto fields(auto& m) {
+        return std::tie(m.lease_ms, m.max_attempts, m.backoff_ms, m.from, m.paused);
+    }
     friend bool operator==(const group_settings&, const group_settings&) = default;
 };
 
@@ -57,15 +61,6 @@ struct tried_run {
     bool valid() const noexcept { return end() >= offset; }
     static auto fields(auto& m) { return std::tie(m.offset, m.count, m.attempt, m.failures, m.due_wall_ns); }
     friend bool operator==(const tried_run&, const tried_run&) = default;
-};
-
-struct dead_run {
-    std::uint64_t offset = 0;
-    std::uint64_t count = 0;
-    std::uint64_t attempt = 1;
-    std::string reason;
-    bool valid() const noexcept { return offset + count >= offset; }
-    static auto fields(auto& m) { return std::tie(m.offset, m.count, m.attempt, m.reason); }
 };
 
 /// Who holds a lease, and until when (monotonic).
@@ -84,8 +79,8 @@ struct lease {
 struct ack_outcome {
     std::vector<run> leased;   ///< held under this lease
     std::vector<run> already;  ///< settled before
-    std::vector<run> stale;    ///< open, but not under this lease
-    std::vector<run> gone;     ///< not there (any more)
+    std::vector<run> stale;    ///< open, but not under this lease, or a dead letter by now
+    std::vector<run> gone;     ///< never given out here, or removed while it was leased
 };
 
 class group {
@@ -142,6 +137,17 @@ class group {
     void apply_ack(run settled, const run_set& gaps);
     void apply_attempt(const tried_run& tried, const run_set& gaps, instant now);
     void apply_dead(const dead_run& died, const run_set& gaps);
+    /// Dead letters in the run are ready again, for their first attempt.
+    void apply_redrive(run within);
+    /// Dead letters in the run are done with, for this group.
+    void apply_drop(run within) { dead_.take(within); }
+    /// The messages are removed from the stream: whatever they were here, they are settled.
+    void apply_removed(run removed, const run_set& gaps);
+    /// The group stands at `start`, as if all below were settled and all of `kept` above were new to it; what
+    /// is dead stays so. Its leases end.
+    void apply_seek(std::uint64_t start, const run_set& kept, std::uint64_t end, const run_set& gaps);
+    /// From the cursor up to `end`, what is not in `kept` is settled.
+    void settle_but(const run_set& kept, std::uint64_t end, const run_set& gaps);
     void apply_mark(std::uint64_t delivered_mark) {
         delivered_mark_ = std::max(delivered_mark_, delivered_mark);
     }
@@ -167,10 +173,10 @@ class group {
     std::uint64_t leased_count() const noexcept { return counts_[static_cast<int>(fate::leased)]; }
     std::uint64_t delayed_count() const noexcept { return counts_[static_cast<int>(fate::delayed)]; }
     std::uint64_t returned_count() const noexcept { return counts_[static_cast<int>(fate::ready)]; }
-    std::uint64_t dead_count() const noexcept { return dead_count_; }
-    const std::map<std::uint64_t, dead_run>& dead() const noexcept { return dead_; }
+    std::uint64_t dead_count() const noexcept { return dead_.count(); }
+    const dead_letters& dead() const noexcept { return dead_; }
     /// Runs kept in memory: what the memory bound is about.
-    std::size_t runs_kept() const noexcept { return open_.size() + dead_.size(); }
+    std::size_t runs_kept() const noexcept { return open_.size() + dead_.runs().size(); }
 
     /// The group as the snapshot keeps it. Leases are worth keeping at an orderly stop only.
     struct saved_lease {
@@ -218,14 +224,15 @@ class group {
     template <typename Change>
     void replace(run within, Change change);
     void count_down(std::uint64_t lease_id, std::uint64_t count);
+    std::vector<run>* settled_as(std::uint64_t at, std::uint64_t& end, ack_outcome& into) const;
 
     open_map open_;
     std::set<std::uint64_t> ready_;                              // offsets of ready runs in open_
     std::set<std::pair<std::uint64_t, std::uint64_t>> delayed_;  // (due, offset) of delayed runs
     std::unordered_map<std::uint64_t, lease> leases_;
     std::set<std::pair<std::uint64_t, std::uint64_t>> deadlines_;  // (deadline, lease id)
-    std::map<std::uint64_t, dead_run> dead_;
-    std::uint64_t dead_count_ = 0;
+    dead_letters dead_;
+    run_set gone_;  // removed while they were leased: what late acks are told, as long as the spool runs
     std::uint64_t counts_[3] = {};
     std::uint64_t cursor_ = 0;
     std::uint64_t delivered_mark_ = 0;

@@ -2,7 +2,7 @@
 //
 // Payloads are msgpack arrays in field order, as on the wire, so that any language can read a spool and a
 // newer version can append fields. A messages record is the array of `messages_head` followed by the batch as
-// it was received. The layouts of commit, redrive and adoption are settled although nothing writes them yet.
+// it was received. The layouts of commit and adoption are settled although nothing writes them yet.
 #pragma once
 
 #include <optional>
@@ -86,10 +86,14 @@ struct commit {
     static auto fields(auto& m) { return std::tie(m.settled, m.outputs); }
 };
 
-enum class settings_change : std::uint64_t { set = 1, removed = 2 };
+/// `seek` is for groups only: from `start` on everything that is kept is new to the group.
+enum class settings_change : std::uint64_t { set = 1, removed = 2, seek = 3 };
 struct stream_settings {
-    std::uint64_t grade = 0;  ///< default grade of confirms: 0 synced, 1 written, 2 queued
-    static auto fields(auto& m) { return std::tie(m.grade); }
+    std::uint64_t grade = 0;              ///< default grade of confirms: 0 synced, 1 written, 2 queued
+    std::uint64_t dead_messages_max = 0;  ///< dead letters kept of each group; 0 = all
+    std::uint64_t dead_age_ms_max = 0;    ///< how long they are kept; 0 = for good
+    static auto fields(auto& m) { return std::tie(m.grade, m.dead_messages_max, m.dead_age_ms_max); }
+    friend bool operator==(const stream_settings&, const stream_settings&) = default;
 };
 struct stream_change {
     std::uint64_t change = 0, number = 0;
@@ -138,12 +142,18 @@ enum class removal_reason : std::uint64_t {
     purge = 2,
     retention = 3,
     drop_oldest = 4,
-    expiry = 5
+    expiry = 5,
+    dropped = 6  ///< dead letters that somebody dropped
 };
+inline constexpr std::size_t removal_reasons = 7;
+
+/// Messages that no group will get any more; with a group, dead letters that this group is done with.
 struct removed {
     std::uint64_t stream = 0, reason = 0;
     std::vector<run> runs;
-    static auto fields(auto& m) { return std::tie(m.stream, m.reason, m.runs); }
+    std::uint64_t group = 0;     ///< 0 = for all groups
+    std::uint64_t messages = 0;  ///< how many there were in the runs
+    static auto fields(auto& m) { return std::tie(m.stream, m.reason, m.runs, m.group, m.messages); }
 };
 
 }  // namespace ferry::records

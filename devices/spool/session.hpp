@@ -50,7 +50,8 @@ struct take_channel {
     std::uint64_t frames = 0;
     std::deque<std::size_t> unread;  ///< bytes of each DELIVER that CREDIT does not say was read
     std::size_t unread_bytes = 0;
-    std::uint64_t read_from = 0;  ///< a reader's next offset
+    std::uint64_t read_from = 0;           ///< a reader's next offset
+    std::optional<std::uint32_t> dead_of;  ///< a reader that sees the dead letters of this group only
 
     bool has_credit() const noexcept {
         return messages < messages_max && bytes < bytes_max &&
@@ -62,7 +63,7 @@ struct session {
     std::uint64_t number = 0;
     std::string user;
     std::string client;
-    bool greeted = false;
+    std::uint64_t greetings = 0;  ///< HELLOs so far: channels belong to the last one
     std::uint64_t heard_ns = 0;
     std::map<std::uint64_t, put_channel> puts;
     std::map<std::uint64_t, take_channel> takes;

@@ -1,11 +1,11 @@
 #include "devices/spool/settlement.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "devices/spool/claims.hpp"
 #include "devices/spool/dispatcher.hpp"
 #include "devices/spool/request_options.hpp"
+#include "devices/spool/start_place.hpp"
 
 namespace ferry {
 namespace {
@@ -16,16 +16,6 @@ constexpr std::uint64_t lease_max_ns = 12ULL * 3600 * 1'000'000'000;
 constexpr std::uint64_t ack_sync_within_ns = 10'000'000;
 constexpr std::uint64_t never = ~std::uint64_t{0};
 constexpr std::uint64_t everything = std::uint64_t{1} << 63;  // a run no stream is longer than
-
-// "first", "new" or an offset; empty when it is none of these.
-std::optional<std::uint64_t> start_offset(const stream& in, const std::string& from) {
-    if (from == "first") return in.first;
-    if (from == "new") return in.next;
-    std::uint64_t offset = 0;
-    const auto [end, failure] = std::from_chars(from.data(), from.data() + from.size(), offset);
-    if (failure != std::errc{} || end != from.data() + from.size()) return std::nullopt;
-    return std::min(offset, in.next);
-}
 
 std::string name_problem(const std::string& name) {
     return "bad group name '" + name.substr(0, name_bytes_max) +
@@ -59,8 +49,10 @@ group* settlement::find_or_create(session& from, stream& in, const std::string& 
     if (!create) return refuse(code::no_such_group, "no group '" + name + "' on stream '" + in.name + "'");
     if (!parts_.allowed(from, verb::consume, in.name)) return refuse(code::denied, "not permitted");
     if (!parts_.read_only_reason.empty()) return refuse(code::read_only, parts_.read_only_reason);
-    const auto start = start_offset(in, asked.from);
-    if (!start) return refuse(code::bad_option, "from is first, new or an offset, not '" + asked.from + "'");
+    const auto start = start_offset(in, options);
+    if (!start)
+        return refuse(code::bad_option,
+                      std::string{start_expects} + ", not '" + asked.from.substr(0, 64) + "'");
 
     const std::uint32_t fresh = parts_.state.next_group_number();
     const std::uint64_t mark = *start + dispatcher::mark_step;
@@ -123,9 +115,16 @@ void settlement::join(session& from, const protocol::join& request, claims& held
         channel.read_from = whose->cursor();
         parts_.group_runs[{in->number, whose->number}].consumers.emplace_back(from.number, request.channel);
     } else {
-        const auto start = start_offset(*in, text_of(request.options, "from").value_or("first"));
-        if (!start) return refuse(code::bad_option, "from is first, new or an offset");
+        const auto start = start_offset(*in, request.options);
+        if (!start) return refuse(code::bad_option, std::string{start_expects});
         channel.read_from = *start;
+        if (const auto name = text_of(request.options, "dead_of")) {
+            const group* whose = in->find_group(*name);
+            if (whose == nullptr)
+                return refuse(code::no_such_group, "no group '" + name->substr(0, name_bytes_max) +
+                                                       "' on stream '" + in->name + "'");
+            channel.dead_of = whose->number;
+        }
     }
     reply.start = channel.read_from;
     from.takes.insert_or_assign(request.channel, channel);
@@ -213,7 +212,7 @@ void settlement::fail_leased(stream& in, group& whose, std::uint64_t lease_id, c
         const std::uint64_t failures = each.failures + 1;
         if (failures >= whose.settings.max_attempts) {
             parts_.counters.messages_dead += each.count;
-            over.runs.push_back({each.offset, each.count, each.attempt, reason});
+            over.runs.push_back({each.offset, each.count, each.attempt, reason, parts_.now.wall_ns});
             continue;
         }
         const auto& backoff = whose.settings.backoff_ms;

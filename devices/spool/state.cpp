@@ -17,9 +17,10 @@ struct saved_stream {
     std::vector<producer_state> producers;
     std::vector<stream::byte_mark> byte_marks;
     std::uint64_t bytes_stored = 0;
+    std::vector<std::uint64_t> removed;
     static auto fields(auto& m) {
         return std::tie(m.number, m.name, m.settings, m.next, m.first, m.told_mark, m.gaps, m.groups,
-                        m.producers, m.byte_marks, m.bytes_stored);
+                        m.producers, m.byte_marks, m.bytes_stored, m.removed);
     }
 };
 struct saved_state {
@@ -34,8 +35,8 @@ struct saved_state {
 
 saved_stream save_stream(const stream& from, instant now, bool with_leases) {
     saved_stream into{
-        from.number, from.name, from.settings,   from.next,        from.first, from.told_mark, {},
-        {},          {},        from.byte_marks, from.bytes_stored};
+        from.number, from.name, from.settings,   from.next,         from.first,  from.told_mark, {},
+        {},          {},        from.byte_marks, from.bytes_stored, from.removed};
     for (const auto& [gap, end] : from.gaps.runs()) into.gaps.push_back({gap, end - gap});
     for (const auto& [number, each] : from.groups) into.groups.push_back(each.save(now, with_leases));
     for (const auto& [key, each] : from.producers) into.producers.push_back(each);
@@ -57,6 +58,8 @@ stream load_stream(saved_stream&& from, instant now) {
         into.producers.emplace(stream::producer_key{each.user, each.id}, std::move(each));
     into.byte_marks = std::move(from.byte_marks);
     into.bytes_stored = from.bytes_stored;
+    into.removed = std::move(from.removed);
+    into.removed.resize(std::max(into.removed.size(), records::removal_reasons));
     return into;
 }
 
@@ -84,10 +87,11 @@ bool spool_state::apply(const log::record_header& header, std::string_view paylo
             return apply_producer_change(payload, header.wall_ns);
         case record_type::removed:
             return apply_removed(payload);
+        case record_type::redrive:
+            return apply_redrive(payload);
         case record_type::watermark:
         case record_type::footer:
             return true;
-        case record_type::redrive:
         case record_type::commit:
         case record_type::adoption:
             return false;  // written by newer versions only
@@ -156,6 +160,15 @@ bool spool_state::apply_dead(std::string_view payload) {
     return true;
 }
 
+bool spool_state::apply_redrive(std::string_view payload) {
+    records::redrive record;
+    if (!unpack_struct(payload, record)) return false;
+    stream* owner = nullptr;
+    if (group* target = find_group(record.stream, record.group, owner))
+        for (const run& each : record.runs) target->apply_redrive(each);
+    return true;
+}
+
 bool spool_state::apply_mark(std::string_view payload) {
     records::mark record;
     if (!unpack_struct(payload, record)) return false;
@@ -187,7 +200,8 @@ bool spool_state::apply_stream_change(std::string_view payload) {
     return true;
 }
 
-// A new group starts where it is told, but what every other group is through with is removed for it as well.
+// A group starts where it is told, and goes where it is sent; but what all groups were through with before is
+// removed for it as well.
 bool spool_state::apply_group_change(std::string_view payload) {
     records::group_change record;
     if (!unpack_struct(payload, record)) return false;
@@ -201,19 +215,22 @@ bool spool_state::apply_group_change(std::string_view payload) {
         return true;
     }
     const std::uint64_t start = std::max(record.start, owner->first);
-    run_set needed;
-    for (const auto& [other_number, other] : owner->groups) other.add_needed(needed, owner->next);
-    const bool others = !owner->groups.empty();
+    const auto found = owner->groups.find(number);
+    if (record.change == static_cast<std::uint64_t>(records::settings_change::seek)) {
+        if (found == owner->groups.end()) return true;
+        found->second.apply_seek(start, owner->kept(), owner->next, owner->gaps);
+        owner->settle_first();
+        return true;
+    }
+    if (found != owner->groups.end()) {
+        found->second.settings = record.settings;
+        return true;
+    }
+    const run_set kept = owner->kept();
     group& added =
         owner->groups.try_emplace(number, number, record.name, record.settings, start).first->second;
-    added.settings = record.settings;
     added.apply_mark(record.delivered_mark);
-    for (std::uint64_t at = start; others && at < owner->next;) {
-        const auto live = needed.next_run(at);
-        const std::uint64_t end = live ? std::min(live->first, owner->next) : owner->next;
-        if (end > at) added.apply_ack({at, end - at}, owner->gaps);
-        at = live ? live->end() : owner->next;
-    }
+    added.settle_but(kept, owner->next, owner->gaps);
     return true;
 }
 
@@ -241,9 +258,15 @@ bool spool_state::apply_removed(std::string_view payload) {
     if (!unpack_struct(payload, record)) return false;
     stream* owner = find(static_cast<std::uint32_t>(record.stream));
     if (owner == nullptr) return true;
+    if (record.reason < owner->removed.size()) owner->removed[record.reason] += record.messages;
     for (const run& each : record.runs) {
+        if (record.group != 0) {
+            const auto whose = owner->groups.find(static_cast<std::uint32_t>(record.group));
+            if (whose != owner->groups.end()) whose->second.apply_drop(each);
+            continue;
+        }
         owner->gaps.add(each);
-        for (auto& [number, each_group] : owner->groups) each_group.apply_ack(each, owner->gaps);
+        for (auto& [number, each_group] : owner->groups) each_group.apply_removed(each, owner->gaps);
     }
     owner->settle_first();
     return true;

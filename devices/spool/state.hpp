@@ -48,6 +48,7 @@ class spool_state {
     bool apply_acks(std::string_view payload);
     bool apply_attempt(std::string_view payload, instant now);
     bool apply_dead(std::string_view payload);
+    bool apply_redrive(std::string_view payload);
     bool apply_mark(std::string_view payload);
     bool apply_stream_change(std::string_view payload);
     bool apply_group_change(std::string_view payload);

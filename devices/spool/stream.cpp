@@ -27,8 +27,7 @@ producer_state* stream::find_named_producer(const std::string& user, const std::
 }
 
 void stream::settle_first() {
-    if (groups.empty()) return;
-    std::uint64_t needed = next;
+    std::uint64_t needed = groups.empty() ? std::min(next, gaps.first_absent(first)) : next;
     for (const auto& [group_number, each] : groups) needed = std::min(needed, each.needed_from(gaps));
     if (needed <= first) return;
     first = needed;
@@ -41,10 +40,15 @@ void stream::settle_first() {
     byte_marks.erase(byte_marks.begin(), keep);
 }
 
-std::uint64_t stream::messages() const {
+run_set stream::kept() const {
     run_set needed;
     for (const auto& [group_number, each] : groups) each.add_needed(needed, next);
     if (groups.empty()) needed.add({first, next - first});
+    return needed;
+}
+
+std::uint64_t stream::messages() const {
+    run_set needed = kept();
     for (const auto& [gap, end] : gaps.runs()) needed.remove({gap, end - gap});
     return needed.count();
 }

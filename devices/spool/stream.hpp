@@ -51,12 +51,18 @@ struct stream {
     std::map<std::uint32_t, group> groups;
     std::map<producer_key, producer_state> producers;
 
+    /// Messages and dead letters removed so far, by `records::removal_reason`.
+    std::vector<std::uint64_t> removed = std::vector<std::uint64_t>(records::removal_reasons);
+
     group* find_group(std::string_view group_name);
     producer_state* find_producer(const std::string& user, const std::string& id);
     producer_state* find_named_producer(const std::string& user, const std::string& producer_name);
 
     /// Raises `first` to what the groups still need; without a group everything is kept.
     void settle_first();
+
+    /// What some group still needs, everything without a group. Offsets without a message may be among it.
+    run_set kept() const;
 
     /// Messages stored and not removed.
     std::uint64_t messages() const;

@@ -34,9 +34,12 @@ namespace ferry {
 
 struct consumer_options {
     std::string stream{};
-    std::optional<std::string> group{"default"};       ///< none: read only, nothing is leased or acked
-    bool create = true;                                ///< make stream and group when they are not there
-    std::optional<std::string> from{};                 ///< first, new or an offset: where a new group starts
+    std::optional<std::string> group{"default"};  ///< none: read only, nothing is leased or acked
+    std::optional<std::string> dead_of{};         ///< without a group: only its dead letters are read
+    bool create = true;                           ///< make stream and group when they are not there
+    /// Where a new group or a reader starts: first, new, an offset, or a time, which is `@` and nanoseconds
+    /// since 1970, or `-300000ms` for so long ago.
+    std::optional<std::string> from{};
     std::optional<std::chrono::milliseconds> lease{};  ///< this consumer's; absent: the group's (30 s)
     std::optional<std::uint64_t> max_attempts{};       ///< of a new group (16)
     std::uint64_t credit = 10'000;                     ///< messages held and not acked, at most

@@ -53,6 +53,8 @@ struct spool_stats {
     std::uint64_t messages_redelivered = 0;  ///< of these, those flagged with an attempt above 1
     std::uint64_t messages_acked = 0;
     std::uint64_t messages_dead = 0;
+    std::uint64_t messages_redriven = 0;
+    std::uint64_t messages_removed = 0;  ///< purged, and dead letters that were dropped or over a limit
     std::uint64_t messages_damaged = 0;  ///< found unreadable and set aside
     std::uint64_t frames_bad = 0;        ///< what peers sent that is not the protocol
     std::string read_only_reason{};      ///< empty while it writes

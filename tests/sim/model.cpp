@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <stdexcept>
 
 #include "tests/sim/world.hpp"
@@ -37,19 +38,62 @@ void model::shown(const std::string& group, const std::string& text, std::uint64
                   std::uint64_t attempt) {
     ++shown_total_;
     place(text, offset);
-    if (acked_[group].contains(offset)) broken("'" + text + "' came again although its ack was answered");
     const bool again = !shown_[group].insert(offset).second;
-    if (again && attempt == 1) broken("'" + text + "' came again to " + group + " and was not flagged");
+    if (offset < loose_below_[group]) return;
+    if (acked_[group].contains(offset)) broken("'" + text + "' came again although its ack was answered");
+    if (again && attempt == 1 && redriven_[group][offset]-- <= 0)
+        broken("'" + text + "' came again to " + group + " and was not flagged");
 }
 
 void model::ack_answered(const std::string& group, std::uint64_t offset) {
     acked_[group].insert(offset);
 }
 
+void model::redrive_asked(const std::string& group, const std::vector<protocol::run>& dead) {
+    for (const protocol::run& each : dead) {
+        moved_total_ += each.count;
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) ++redriven_[group][offset];
+    }
+}
+
+void model::drop_asked(const std::string& group, const std::vector<protocol::run>& dead) {
+    for (const protocol::run& each : dead) {
+        moved_total_ += each.count;
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) {
+            perhaps_dropped_[group].insert(offset);
+            dropped_[group].insert(offset);
+        }
+    }
+}
+
+void model::drop_lost(const std::string& group, const std::vector<protocol::run>& dead) {
+    for (const protocol::run& each : dead)
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) dropped_[group].erase(offset);
+}
+
+void model::loosened(const std::string& group, std::uint64_t end) {
+    std::uint64_t& below = loose_below_[group];
+    below = std::max(below, end);
+}
+
+void model::given(const std::string& group, const protocol::delivered_run& what) const {
+    const auto paused = paused_.find(group);
+    if (paused != paused_.end() && paused->second) broken(group + " is paused and was given something");
+    if (what.offset < purged_)
+        broken("offset " + std::to_string(what.offset) + " was purged and given to " + group);
+    const auto dropped = dropped_.find(group);
+    const auto loose = loose_below_.find(group);
+    const std::uint64_t from = loose == loose_below_.end() ? 0 : loose->second;
+    for (std::uint64_t offset = std::max(what.offset, from); offset < what.end(); ++offset)
+        if (dropped != dropped_.end() && dropped->second.contains(offset))
+            broken("offset " + std::to_string(offset) + " was dropped and given to " + group);
+}
+
 void model::finished() {
     for (const auto& [group, since] : exists_from_)
         for (const auto& [text, offset] : confirmed_)
-            if (put_.at(text) >= since && !shown_[group].contains(offset))
+            if (put_.at(text) >= since && !shown_[group].contains(offset) &&
+                !perhaps_dropped_[group].contains(offset) && offset >= loose_below_[group])
                 broken("'" + text + "' was confirmed and never reached " + group);
 }
 

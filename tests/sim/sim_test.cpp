@@ -23,6 +23,7 @@ std::uint64_t histories(std::uint64_t usual) {
 void run_histories(world_options of, std::uint64_t count, std::uint64_t first_seed) {
     std::uint64_t crashes = 0;
     std::uint64_t confirmed = 0;
+    std::uint64_t moved = 0;
     if (const char* const only = std::getenv("FERRY_SIM_SEED")) {
         first_seed = std::strtoull(only, nullptr, 10);
         count = 1;
@@ -35,14 +36,17 @@ void run_histories(world_options of, std::uint64_t count, std::uint64_t first_se
             history.run();
             crashes += history.crashes();
             confirmed += history.seen().confirmed_count();
+            moved += history.seen().moved_count();
         } catch (const std::exception& e) {
             const std::string name = doctest::getContextOptions()->currentTest->m_name;
             FAIL(std::string{e.what()}, "; replay: FERRY_SIM_SEED=", seed, " ferry_tests --test-case='", name,
                  "'");
         }
     }
-    MESSAGE(count, " histories, ", crashes, " crashes, ", confirmed, " messages confirmed");
+    MESSAGE(count, " histories, ", crashes, " crashes, ", confirmed, " messages confirmed, ", moved,
+            " dead letters redriven or dropped");
     CHECK(confirmed > count);
+    CHECK((count < 100 || moved > count / 10));
 }
 
 bool breaks(world_options of) {
@@ -70,6 +74,15 @@ TEST_CASE("sim: the same when writes and syncs fail and the spool turns read-onl
 
 TEST_CASE("sim: grade written keeps the same promises when only the process dies") {
     run_histories({.grade = protocol::grade::written, .power_cuts = false}, histories(5000), 200'001);
+}
+
+TEST_CASE(
+    "sim: groups that are paused and sent elsewhere, and purges, hold what was answered through crashes") {
+    run_histories({.upheavals = true}, histories(4000), 300'001);
+}
+
+TEST_CASE("sim: the model notices a dropped dead letter that comes again") {
+    CHECK(breaks({.plant_drop_that_is_a_redrive = true}));
 }
 
 TEST_CASE("sim: the model notices a spool that confirms before the sync") {

@@ -46,7 +46,7 @@ world::world(const world_options& options)
     for (std::uint64_t i = 0; i < consumers; ++i) {
         const std::string group = "g" + std::to_string(pick(2));
         consumer_session_options of{.stream = "s", .group = group, .credit_messages = 1 + pick(20)};
-        of.max_attempts = 1000;
+        of.max_attempts = group == "g1" ? 1 + options.seed % 2 : 1000;
         consumers_.push_back(std::make_unique<consumer>(consumer{group, consumer_session{of}, {}, {}}));
     }
     open_spool();
@@ -80,6 +80,15 @@ void world::open_spool() {
     brain_ = std::make_unique<brain>(of, std::move(state), now_);
     for (auto& each : producers_) each->on = {next_session_++, {}, {}};
     for (auto& each : consumers_) each->on = {next_session_++, {}, {}};
+    if (errand_.command == "dead.drop") model_.drop_lost(errand_.group, errand_.dead);
+    errand_ = {};
+    check_places();
+}
+
+std::string world::group_at(std::uint64_t session) const {
+    for (const auto& who : consumers_)
+        if (who->on.session == session) return who->group;
+    return {};
 }
 
 void world::crash(bool stop_cleanly) {
@@ -118,6 +127,9 @@ void world::spool_turn() {
     for (const read_action& each : next.reads) reads_.push_back(each);
     for (const release_action& each : next.releases) log_->release(each.stream, each.offset);
     for (send_action& each : next.sends) {
+        see_given(each);
+        protocol::result answer;
+        if (errand_.session == each.session && protocol::decode(each.head, answer)) hear_caretaker(answer);
         wire* to = nullptr;
         for (auto& who : producers_)
             if (who->on.session == each.session) to = &who->on;
@@ -231,7 +243,7 @@ void world::consumer_step(consumer& who) {
     }
     if (!who.held.empty() && pick(3) != 0) {
         const auto at = who.held.begin() + static_cast<std::ptrdiff_t>(pick(who.held.size()));
-        if (pick(8) == 0)
+        if (!calm_ && pick(who.group == "g1" ? 2 : 8) == 0)
             who.session.nack(at->first, at->second, pick(3) == 0 ? std::optional{pick(3000)} : std::nullopt,
                              "random");
         else
@@ -272,6 +284,7 @@ void world::act() {
         disk_.fail_call(1 + pick(5), static_cast<fault>(pick(3)));
     else if (roll < 997)
         crash(pick(4) == 0);
+    if (pick(10) == 0) caretaker_step();
     if (pick(3) != 0) tick_all();
     if (pick(3) != 0) spool_turn();
     for (auto& who : producers_) {
@@ -286,8 +299,9 @@ void world::act() {
 void world::settle_down() {
     disk_.heal();
     if (brain_->read_only()) crash(false);
+    calm_ = true;
     for (int round = 0; round < 4000; ++round) {
-        bool resting = true;
+        bool resting = calm_down();
         for (auto& who : producers_) {
             if (!who->session.failed_code().empty()) producer_step(*who);
             who->session.flush();
@@ -319,7 +333,8 @@ void world::settle_down() {
         }
         for (const auto& [number, each] : brain_->state().streams())
             for (const auto& [group_number, whose] : each.groups)
-                resting = resting && whose.floor(each.gaps) >= each.next;
+                resting = resting && whose.floor(each.gaps) >= each.next && whose.dead_count() == 0;
+        check_places();
         if (resting && round > 3) return;
         now_.monotonic_ns += 100'000'000;
         now_.wall_ns += 100'000'000;

@@ -34,12 +34,29 @@ class model {
     void shown(const std::string& group, const std::string& text, std::uint64_t offset,
                std::uint64_t attempt);
     void ack_answered(const std::string& group, std::uint64_t offset);
+
+    /// A redrive was asked for: each of these may come once more as for the first time.
+    void redrive_asked(const std::string& group, const std::vector<protocol::run>& dead);
+    /// A drop was asked for: from now on none of these may be given out, unless a crash comes first.
+    void drop_asked(const std::string& group, const std::vector<protocol::run>& dead);
+    void drop_lost(const std::string& group, const std::vector<protocol::run>& dead);
+    /// A seek or a purge was asked for: of what lies below `end` the group may see anything, or nothing.
+    void loosened(const std::string& group, std::uint64_t end);
+    /// A purge was answered: nothing below `end` may be given out any more.
+    void purged(std::uint64_t end) { purged_ = std::max(purged_, end); }
+    /// A pause was answered, or a resume asked for.
+    void paused(const std::string& group, bool is) { paused_[group] = is; }
+    /// The spool gives this to a consumer.
+    void given(const std::string& group, const protocol::delivered_run& what) const;
+
     /// At the end of a history that came to rest: everything is settled, so a group saw all that was
     /// confirmed since it exists.
     void finished();
 
     std::uint64_t confirmed_count() const { return confirmed_.size(); }
     std::uint64_t shown_count() const { return shown_total_; }
+    /// Dead letters that somebody wanted redriven or dropped.
+    std::uint64_t moved_count() const { return moved_total_; }
 
   private:
     [[noreturn]] void broken(const std::string& what) const;
@@ -47,13 +64,20 @@ class model {
 
     std::uint64_t seed_;
     std::uint64_t shown_total_ = 0;
+    std::uint64_t moved_total_ = 0;
     std::map<std::string, std::size_t> put_;          // text -> how many were put before it
     std::map<std::string, std::size_t> exists_from_;  // group -> how many were put before it
     std::map<std::string, std::uint64_t> confirmed_;  // text -> offset
     std::map<std::uint64_t, std::string> at_offset_;  // whatever was told of an offset, for good
     std::map<std::string, std::uint64_t> offset_of_;
-    std::map<std::string, std::set<std::uint64_t>> shown_;  // group -> offsets seen by a consumer
-    std::map<std::string, std::set<std::uint64_t>> acked_;  // group -> offsets whose ack was answered
+    std::map<std::string, std::set<std::uint64_t>> shown_;          // group -> offsets seen by a consumer
+    std::map<std::string, std::set<std::uint64_t>> acked_;          // group -> offsets whose ack was answered
+    std::map<std::string, std::map<std::uint64_t, int>> redriven_;  // group -> how often that was asked for
+    std::map<std::string, std::set<std::uint64_t>> perhaps_dropped_;
+    std::map<std::string, std::set<std::uint64_t>> dropped_;
+    std::map<std::string, std::uint64_t> loose_below_;
+    std::map<std::string, bool> paused_;
+    std::uint64_t purged_ = 0;
 };
 
 struct world_options {
@@ -62,8 +86,10 @@ struct world_options {
     protocol::grade grade = protocol::grade::synced;
     bool power_cuts = true;    ///< else only the process dies
     bool disk_errors = false;  ///< writes and syncs fail at times; the spool is then restarted
+    bool upheavals = false;    ///< groups are sent elsewhere and paused, the stream is purged
     /// Planted bugs, each of which the model must notice.
     bool plant_confirm_before_sync = false;
+    bool plant_drop_that_is_a_redrive = false;
 };
 
 class world {
@@ -95,6 +121,14 @@ class world {
     void consumer_step(consumer& who);
     void check_fates(producer& who);
     void settle_down();
+    void caretaker_step();
+    void tell_spool(const std::string& command, header_map arguments, const std::string& group,
+                    std::vector<protocol::run> dead);
+    void hear_caretaker(const protocol::result& answer);
+    void see_given(const send_action& sent);
+    void check_places() const;
+    std::string group_at(std::uint64_t session) const;  // of the consumer there; empty when there is none
+    bool calm_down();
     std::uint64_t pick(std::uint64_t below) { return below == 0 ? 0 : random_() % below; }
 
     world_options options_;
@@ -109,6 +143,17 @@ class world {
     std::deque<read_action> reads_;
     std::vector<std::unique_ptr<producer>> producers_;
     std::vector<std::unique_ptr<consumer>> consumers_;
+    /// What the caretaker asked for and has no answer to.
+    struct errand {
+        std::uint64_t session = 0;  // 0 = none
+        std::string command;
+        std::string group;
+        std::vector<protocol::run> dead;
+        std::uint64_t end = 0;  // the stream's, when it was asked for
+    };
+    errand errand_;
+    bool calm_ = false;  // nobody nacks any more
+    std::set<std::uint64_t> leases_seen_;
     std::uint64_t next_session_ = 1;
     std::uint64_t crashes_ = 0;
     model model_;
