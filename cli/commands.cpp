@@ -14,8 +14,8 @@ namespace {
 constexpr std::array all_commands = {
     &pub_command,      &sub_command,   &push_command,   &pull_command,      &req_command,
     &rep_command,      &put_command,   &take_command,   &forwarder_command, &queue_command,
-    &streamer_command, &spool_command, &stream_command, &group_command,     &verify_command,
-    &dump_command,     &demo_command,  &help_command,   &version_command,
+    &streamer_command, &spool_command, &stream_command, &group_command,     &dead_command,
+    &verify_command,   &dump_command,  &demo_command,   &help_command,      &version_command,
 };
 
 // A row stands in the overview as soon as one of its commands is built.
@@ -25,14 +25,15 @@ struct row {
     std::string_view what;
 };
 
-constexpr std::array<row, 11> rows = {
+constexpr std::array<row, 12> rows = {
     {{"Messages", "pub sub", "publish messages, subscribe to topics"},
      {"", "push pull", "hand work to pullers in turn, take it"},
      {"", "req rep", "ask and print the reply, answer"},
      {"Durable", "put take", "store messages in a spool, take and ack them"},
      {"Devices", "forwarder queue streamer", "stand between pub/sub, req/rep, push/pull"},
      {"", "spool", "keeps messages on disk"},
-     {"Streams", "stream group", "list, show, create and remove them in a spool"},
+     {"Streams", "stream group", "list, show, make, change, remove them in a spool"},
+     {"", "dead", "list, show, redrive, drop what failed too often"},
      {"", "verify dump", "check and print a spool's directory, off line"},
      {"Other", "demo", "run all of it on real data"},
      {"", "help", "help COMMAND; help examples [COMMAND]"},

@@ -23,6 +23,7 @@ extern const command streamer_command;
 extern const command spool_command;
 extern const command stream_command;
 extern const command group_command;
+extern const command dead_command;
 extern const command verify_command;
 extern const command dump_command;
 extern const command demo_command;

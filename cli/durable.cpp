@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "cli/units.hpp"
+#include "core/clock.hpp"
 #include "core/protocol.hpp"
 #include "patterns/spool_connection.hpp"
 
@@ -27,11 +30,12 @@ exit_code code_of_refusal(std::string_view code) {
 }
 
 std::string parse_from(std::string_view flag, const std::string& text) {
-    const start_point at = parse_start(flag, text, 0);
-    if (at.at == start_point::kind::time)
-        throw usage_error{
-            fmt::format("{}: this spool starts at first, new or an offset, not at a time", flag)};
-    return text;
+    const start_point at = parse_start(flag, text, read_clocks().wall_ns);
+    if (at.at != start_point::kind::time) return text;
+    if (!text.starts_with('-')) return fmt::format("@{}", at.value);
+    // An age stays one: the spool counts back from its own clock, and the same words mean the same group.
+    const auto age = std::chrono::ceil<std::chrono::milliseconds>(parse_duration(flag, text.substr(1)));
+    return fmt::format("-{}ms", age.count());
 }
 
 }  // namespace ferry::cli

@@ -1,20 +1,21 @@
-// ferry group: lists, shows, creates and removes the groups of a stream.
+// ferry group: lists, shows, creates, sends elsewhere, pauses and removes the groups of a stream.
 #include <fmt/format.h>
 
 #include <array>
 
 #include "cli/commands.hpp"
 #include "cli/consent.hpp"
+#include "cli/durable.hpp"
 #include "cli/remote_spool.hpp"
 #include "cli/stream_columns.hpp"
 #include "cli/table.hpp"
 #include "cli/units.hpp"
-#include "core/clock.hpp"
 
 namespace ferry::cli {
 namespace {
 
-constexpr std::array<std::string_view, 4> verbs = {"ls", "info", "create", "rm"};
+constexpr std::array<std::string_view, 7> verbs = {"ls", "info", "create", "seek", "pause", "resume", "rm"};
+constexpr std::array<std::string_view, 3> seek_columns = {"stream", "group", "start"};
 
 struct group_options {
     shared_flags flags;
@@ -22,13 +23,6 @@ struct group_options {
     consent removal;
     header_map settings;  // of a new group
 };
-
-std::string read_start(const std::string& text) {
-    const start_point start = parse_start("--from", text, read_clocks().wall_ns);
-    if (start.at == start_point::kind::time)
-        throw usage_error{"--from: a group starts at first, new or an offset, not at a time"};
-    return text;
-}
 
 std::int64_t read_lease_ms(const std::string& text) {
     const auto lease = std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease", text));
@@ -44,8 +38,9 @@ std::int64_t read_attempts(const std::string& text) {
 }
 
 void declare_settings(command_line& line, header_map& settings) {
-    line.value("--from", "START", "create: first (default), new or an offset",
-               [&](const std::string& text) { settings.insert_or_assign("from", read_start(text)); });
+    line.value(
+        "--from", "START", "create: first (default), new, an offset or a time (--from=-5m)",
+        [&](const std::string& text) { settings.insert_or_assign("from", parse_from("--from", text)); });
     line.value(
         "--lease", "DUR", "create: how long a consumer has for a message unless it renews (30s)",
         [&](const std::string& text) { settings.insert_or_assign("group_lease_ms", read_lease_ms(text)); });
@@ -104,6 +99,35 @@ exit_code create(remote_spool& spool, output& out, const group_options& options,
     return exit_code::done;
 }
 
+exit_code seek(remote_spool& spool, output& out, const group_options& options, header_map arguments,
+               const std::string& place) {
+    arguments.insert_or_assign("from", place);
+    const header_map row = spool.call("group.seek", arguments).at(0);
+    if (options.json) out.line(as_json(row, seek_columns));
+    options.flags.speaker().say(
+        fmt::format("group '{}' of stream '{}' goes on at {}", std::get<std::string>(row.at("group")),
+                    std::get<std::string>(row.at("stream")), number_in(row, "start")));
+    return exit_code::done;
+}
+
+exit_code pause(remote_spool& spool, output& out, const group_options& options, const header_map& named,
+                const std::string& verb) {
+    spool.call("group." + verb, named);
+    options.flags.speaker().say(
+        fmt::format("{} group '{}' of stream '{}'", verb == "pause" ? "paused" : "resumed",
+                    std::get<std::string>(named.at("group")), std::get<std::string>(named.at("stream"))));
+    if (options.json) print(out, options, spool.call("group.info", named));
+    return exit_code::done;
+}
+
+// The last word of seek: an age begins with a dash and is no flag.
+std::string take_place(std::vector<std::string>& words) {
+    if (words.empty()) throw usage_error{"the place to go to is missing: first, new, an offset or a time"};
+    const std::string place = parse_from("seek", words.front());
+    words.erase(words.begin());
+    return place;
+}
+
 int run_group(command_line& line) {
     group_options options;
     const std::string verb = line.verb(verbs);
@@ -113,27 +137,33 @@ int run_group(command_line& line) {
     const endpoints where = take_spool(words, options.flags);
     header_map named{{"stream", take_name(words, "stream")}};
     if (verb != "ls") named.emplace("group", take_name(words, "group"));
+    const std::string place = verb == "seek" ? take_place(words) : std::string{};
     refuse_more(words);
     if (verb == "rm") options.removal.check();
     return with_spool(options.flags, where, [&](remote_spool& spool, output& out) {
         if (verb == "create") return create(spool, out, options, named);
         if (verb == "rm") return remove(spool, out, options, named);
+        if (verb == "seek") return seek(spool, out, options, named, place);
+        if (verb == "pause" || verb == "resume") return pause(spool, out, options, named, verb);
         print(out, options, spool.call(verb == "ls" ? "group.list" : "group.info", named));
         return exit_code::done;
     });
 }
 
-constexpr std::array<std::string_view, 4> examples = {
-    "ferry group ls :7000 orders", "ferry group info :7000 orders billing --json",
+constexpr std::array<std::string_view, 6> examples = {
+    "ferry group ls :7000 orders",
+    "ferry group info :7000 orders billing --json",
     "ferry group create :7000 orders audit --from first --lease 5m --max-attempts 3",
+    "ferry group seek :7000 orders audit 2026-01-31T12:00:00Z",
+    "ferry group pause :7000 orders audit",
     "ferry group rm :7000 orders audit --yes"};
 
 }  // namespace
 
 const command group_command{"group",
                             "",
-                            "group ls|info|create|rm EP STREAM [GROUP]",
-                            "Lists, shows, creates and removes the groups of a stream.",
+                            "group ls|info|create|seek|pause|resume|rm EP STREAM [GROUP [PLACE]]",
+                            "Lists, shows, creates, moves, pauses and removes the groups of a stream.",
                             examples,
                             {},
                             run_group};

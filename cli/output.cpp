@@ -129,6 +129,8 @@ void output::add_json(const printed_message& from) {
                 .text("group", from.delivered->group)
                 .number("offset", from.delivered->offset)
                 .number("attempt", from.delivered->attempt);
+        if (from.delivered != nullptr && !from.delivered->reason.empty())
+            object.text("reason", from.delivered->reason);
         if (m.has_topic()) object.text("topic", m.topic());
         append_json_headers(object, m.headers());
         if (!m.frames().empty()) {

@@ -40,10 +40,10 @@ std::vector<header_map> remote_spool::call(const std::string& command, const hea
     return admin_.call(command, arguments, end_.wait(answer_within));
 }
 
-void declare_spool(command_line& line, shared_flags& flags) {
+void declare_spool(command_line& line, shared_flags& flags, std::initializer_list<shared> families) {
     line.value("-c,--connect", "EP", "the spool's endpoint, in place of the first word",
                [&flags](const std::string& ep) { flags.where.push_back(ferry::connect(ep)); });
-    declare(line, flags, {shared::timeout});
+    declare(line, flags, families);
     line.value("--wait", "DUR", "how long to wait for the spool (2s)",
                [&flags](const std::string& value) { flags.wait = parse_duration("--wait", value); });
 }

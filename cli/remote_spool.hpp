@@ -13,6 +13,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,8 +43,9 @@ class remote_spool {
     administrator admin_;
 };
 
-/// -c -t --wait, and -q -v: what all commands about a spool have.
-void declare_spool(command_line& line, shared_flags& flags);
+/// -c -t --wait, and -q -v: what all commands about a spool have; with other families where they are wanted.
+void declare_spool(command_line& line, shared_flags& flags,
+                   std::initializer_list<shared> families = {shared::timeout});
 
 /// Takes the endpoint of a spool from the front of `words`: one, and not a bound one.
 endpoints take_spool(std::vector<std::string>& words, const shared_flags& flags);

@@ -1,40 +1,33 @@
-// ferry stream: lists, shows, creates and removes the streams of a spool.
+// ferry stream: lists, shows, creates, changes, empties and removes the streams of a spool.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 
 #include "cli/commands.hpp"
 #include "cli/consent.hpp"
 #include "cli/remote_spool.hpp"
 #include "cli/stream_columns.hpp"
+#include "cli/stream_settings.hpp"
 #include "cli/table.hpp"
-#include "cli/words.hpp"
 
 namespace ferry::cli {
 namespace {
 
-constexpr std::array<std::string_view, 4> verbs = {"ls", "info", "create", "rm"};
-constexpr std::array<std::string_view, 3> grades = {"synced", "written", "queued"};
+constexpr std::array<std::string_view, 6> verbs = {"ls", "info", "create", "set", "purge", "rm"};
+
+constexpr std::array<std::string_view, 2> purge_columns = {"stream", "messages"};
 
 struct stream_options {
     shared_flags flags;
     bool json = false;
     consent removal;
-    header_map settings;  // of a new stream
+    header_map settings;  // of a new stream, or to change
 };
 
 // Without a verb, for the help, all of them.
 void declare(command_line& line, std::string_view verb, stream_options& options) {
-    if (verb.empty() || verb == "create")
-        line.value("--sync", "GRADE", "create: what a confirm means by default: synced written queued",
-                   [&options](const std::string& grade) {
-                       if (std::find(grades.begin(), grades.end(), grade) == grades.end())
-                           throw usage_error{fmt::format("--sync: '{}' is not synced, written or queued{}",
-                                                         grade, did_you_mean(grade, grades))};
-                       options.settings.insert_or_assign("sync", grade);
-                   });
-    if (verb.empty() || verb == "rm") declare(line, options.removal);
+    if (verb.empty() || verb == "create" || verb == "set") declare_settings(line, options.settings);
+    if (verb.empty() || verb == "purge" || verb == "rm") declare(line, options.removal);
     line.flag("--json", "one JSON object a line", options.json);
     declare_spool(line, options.flags);
 }
@@ -59,6 +52,7 @@ std::string info_as_json(const std::vector<header_map>& rows) {
 
 std::string info_as_text(const std::vector<header_map>& rows) {
     std::string text = as_table({rows.at(0)}, stream_list_columns);
+    if (const std::string told = describe_settings(rows.at(0)); !told.empty()) text += "\n\n" + told;
     if (rows.size() > 1) text += "\n\n" + as_table({rows.begin() + 1, rows.end()}, group_columns);
     return text;
 }
@@ -82,6 +76,37 @@ void create(remote_spool& spool, output& out, const stream_options& options, con
     spool.call("stream.create", arguments);
     options.flags.speaker().say(fmt::format("created stream '{}'", name));
     if (options.json) show(spool, out, options, name);
+}
+
+void change(remote_spool& spool, output& out, const stream_options& options, const std::string& name) {
+    header_map arguments = options.settings;
+    arguments.insert_or_assign("stream", name);
+    spool.call("stream.set", arguments);
+    options.flags.speaker().say(fmt::format("set stream '{}'", name));
+    if (options.json) show(spool, out, options, name);
+}
+
+exit_code purge(remote_spool& spool, output& out, const stream_options& options, const std::string& name) {
+    const header_map named{{"stream", name}};
+    const header_map row = spool.call("stream.info", named).at(0);
+    const auto describe = [&](std::uint64_t messages) {
+        return fmt::format("stream '{}': {} messages, {} dead letters", name, messages,
+                           number_in(row, "dead"));
+    };
+    if (options.removal.dry_run) {
+        out.line(options.json ? as_json(row, stream_list_columns)
+                              : "would purge " + describe(number_in(row, "messages")));
+        return exit_code::done;
+    }
+    if (!options.removal.given(spool.owner(), "purge " + describe(number_in(row, "messages")))) {
+        options.flags.speaker().say("nothing was purged");
+        return exit_code::failed;
+    }
+    const header_map gone = spool.call("stream.purge", named).at(0);
+    if (options.json) out.line(as_json(gone, purge_columns));
+    options.flags.speaker().say(
+        fmt::format("purged stream '{}': {} messages", name, number_in(gone, "messages")));
+    return exit_code::done;
 }
 
 exit_code remove(remote_spool& spool, output& out, const stream_options& options, const std::string& name) {
@@ -112,27 +137,35 @@ int run_stream(command_line& line) {
     const endpoints where = take_spool(words, options.flags);
     const std::string name = verb == "ls" ? std::string{} : take_name(words, "stream");
     refuse_more(words);
-    if (verb == "rm") options.removal.check();
+    if (verb == "rm" || verb == "purge") options.removal.check();
+    if (verb == "set" && options.settings.empty())
+        throw usage_error{"nothing to set: give a setting, as --sync"};
     return with_spool(options.flags, where, [&](remote_spool& spool, output& out) {
         if (verb == "rm") return remove(spool, out, options, name);
+        if (verb == "purge") return purge(spool, out, options, name);
         if (verb == "ls") list(spool, out, options);
         if (verb == "info") show(spool, out, options, name);
         if (verb == "create") create(spool, out, options, name);
+        if (verb == "set") change(spool, out, options, name);
         return exit_code::done;
     });
 }
 
-constexpr std::array<std::string_view, 5> examples = {
-    "ferry stream ls :7000", "ferry stream info :7000 orders --json",
-    "ferry stream create :7000 prices --sync written", "ferry stream rm :7000 orders --dry-run",
+constexpr std::array<std::string_view, 7> examples = {
+    "ferry stream ls :7000",
+    "ferry stream info :7000 orders --json",
+    "ferry stream create :7000 prices --sync written",
+    "ferry stream set :7000 orders --dead-max-messages 10000 --dead-max-age 30d",
+    "ferry stream purge :7000 orders --yes",
+    "ferry stream rm :7000 orders --dry-run",
     "ferry stream rm :7000 orders --yes"};
 
 }  // namespace
 
 const command stream_command{"stream",
                              "",
-                             "stream ls|info|create|rm EP [STREAM]",
-                             "Lists, shows, creates and removes the streams of a spool.",
+                             "stream ls|info|create|set|purge|rm EP [STREAM]",
+                             "Lists, shows, creates, changes, empties and removes the streams of a spool.",
                              examples,
                              {},
                              run_stream};

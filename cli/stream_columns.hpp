@@ -7,20 +7,34 @@
 namespace ferry::cli {
 
 /// Of a stream whose groups are shown as well.
-inline constexpr std::array<std::string_view, 8> stream_columns = {"name",  "first", "next",   "messages",
-                                                                   "bytes", "dead",  "retain", "sync"};
+inline constexpr std::array<std::string_view, 16> stream_columns = {"name",
+                                                                    "first",
+                                                                    "next",
+                                                                    "messages",
+                                                                    "bytes",
+                                                                    "dead",
+                                                                    "retain",
+                                                                    "sync",
+                                                                    "dead_max_messages",
+                                                                    "dead_max_age_ms",
+                                                                    "removed_damaged",
+                                                                    "removed_purged",
+                                                                    "removed_retention",
+                                                                    "removed_oldest",
+                                                                    "removed_expired",
+                                                                    "removed_dropped"};
 
 /// Of a stream alone: `groups` is how many it has.
 inline constexpr std::array<std::string_view, 9> stream_list_columns = {
     "name", "first", "next", "messages", "bytes", "groups", "dead", "retain", "sync"};
 
-inline constexpr std::array<std::string_view, 10> group_columns = {
-    "name",        "ready",     "leased", "delayed",  "dead",
-    "acked_floor", "consumers", "from",   "lease_ms", "max_attempts"};
+inline constexpr std::array<std::string_view, 11> group_columns = {
+    "name",      "ready", "leased",   "delayed",      "dead",  "acked_floor",
+    "consumers", "from",  "lease_ms", "max_attempts", "paused"};
 
 /// Of a group that stands without its stream.
-inline constexpr std::array<std::string_view, 11> group_list_columns = {
-    "stream",      "name",      "ready", "leased",   "delayed",     "dead",
-    "acked_floor", "consumers", "from",  "lease_ms", "max_attempts"};
+inline constexpr std::array<std::string_view, 12> group_list_columns = {
+    "stream",      "name",      "ready", "leased",   "delayed",      "dead",
+    "acked_floor", "consumers", "from",  "lease_ms", "max_attempts", "paused"};
 
 }  // namespace ferry::cli

@@ -3,19 +3,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace ferry::cli {
 namespace {
+
+// The spool tells these as 1 and 0.
+constexpr std::array<std::string_view, 1> yes_or_no = {"paused"};
 
 const header_value* value_in(const header_map& row, std::string_view name) {
     const auto found = row.find(name);
     return found == row.end() ? nullptr : &found->second;
 }
 
+bool is_yes_or_no(std::string_view name) {
+    return std::find(yes_or_no.begin(), yes_or_no.end(), name) != yes_or_no.end();
+}
+
 std::string cell(const header_map& row, std::string_view name) {
     const header_value* value = value_in(row, name);
     if (value == nullptr) return {};
-    if (const auto* number = std::get_if<std::int64_t>(value)) return std::to_string(*number);
+    if (const auto* number = std::get_if<std::int64_t>(value))
+        return is_yes_or_no(name) ? (*number != 0 ? "yes" : "no") : std::to_string(*number);
     const auto* text = std::get_if<std::string>(value);
     return text != nullptr ? *text : std::string{};
 }
@@ -23,7 +32,7 @@ std::string cell(const header_map& row, std::string_view name) {
 bool holds_numbers(const std::vector<header_map>& rows, std::string_view name) {
     return std::any_of(rows.begin(), rows.end(), [name](const header_map& row) {
         const header_value* value = value_in(row, name);
-        return value != nullptr && std::holds_alternative<std::int64_t>(*value);
+        return value != nullptr && !is_yes_or_no(name) && std::holds_alternative<std::int64_t>(*value);
     });
 }
 
@@ -54,7 +63,10 @@ void append_members(json_object& into, const header_map& row, columns shown) {
     for (const std::string_view name : shown) {
         const header_value* value = value_in(row, name);
         if (value == nullptr) continue;
-        if (const auto* number = std::get_if<std::int64_t>(value))
+        const auto* number = std::get_if<std::int64_t>(value);
+        if (number != nullptr && is_yes_or_no(name))
+            into.boolean(name, *number != 0);
+        else if (number != nullptr)
             into.number(name, static_cast<std::uint64_t>(*number));
         else if (const auto* text = std::get_if<std::string>(value))
             into.text(name, *text);

@@ -34,7 +34,8 @@ void declare_take(command_line& line, take_flags& flags) {
         check_name("group", word);
         flags.consumer.group = word;
     });
-    line.value("--from", "first|new|OFFSET", "where a group that is made starts",
+    line.value("--from", "first|new|OFFSET|TIME",
+               "where a group that is made starts; a TIME may be --from=-5m",
                [&](const std::string& word) { flags.consumer.from = parse_from("--from", word); });
     line.flag("--no-create", "fail when the stream or the group is not there",
               [&] { flags.consumer.create = false; });

@@ -22,6 +22,7 @@ struct delivered_as {
     std::uint64_t offset = 0;
     std::uint64_t attempt = 0;
     std::uint64_t time_ns = 0;  ///< when it was stored; 0 = not known
+    std::string_view reason{};  ///< why it is a dead letter; empty when it is none
 };
 
 /// What a template is filled from.
