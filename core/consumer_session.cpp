@@ -135,6 +135,11 @@ void consumer_session::release(std::uint64_t lease, std::uint64_t offset) {
         out_.push_back({encode(protocol::release{channel_, lease, {{offset, 1}}}), std::nullopt});
 }
 
+bool consumer_session::lease_over(std::uint64_t lease, std::uint64_t offset) const {
+    const auto found = leases_.find(lease);
+    return found == leases_.end() || !found->second.open.contains(offset);
+}
+
 void consumer_session::join() {
     ++channel_;
     joining_ = true;
@@ -143,6 +148,7 @@ void consumer_session::join() {
     if (options_.from) options.emplace("from", *options_.from);
     if (!options_.group && read_any_) options.insert_or_assign("from", std::to_string(read_from_));
     if (!options_.group && options_.dead_of) options.emplace("dead_of", *options_.dead_of);
+    if (options_.until) options.emplace("until", static_cast<std::int64_t>(*options_.until));
     if (options_.lease_ms) options.emplace("lease_ms", static_cast<std::int64_t>(*options_.lease_ms));
     if (options_.max_attempts)
         options.emplace("max_attempts", static_cast<std::int64_t>(*options_.max_attempts));
@@ -165,6 +171,7 @@ claim consumer_session::claim_of(std::uint64_t id, const held_lease& from) const
 void consumer_session::rejoin_lost() {
     joined_ = joining_ = false;
     leave_token_ = 0;
+    ended_ = false;
     parts_.clear();
     parts_seen_ = 0;
     for (auto& [id, each] : leases_) {
@@ -275,6 +282,10 @@ void consumer_session::failed(std::string_view head) {
     protocol::error message;
     if (!decode(head, message) || message.channel != channel_) return;
     if (message.code == code::no_channel) return rejoin_lost();
+    if (message.code == code::end) {
+        ended_ = true;
+        return;
+    }
     failed_code_ = message.code;
     failed_reason_ = message.text;
     joined_ = joining_ = false;
@@ -356,11 +367,11 @@ void consumer_session::send_settlements(instant now) {
 }
 
 void consumer_session::renew(instant now) {
-    if (!joined_ || lease_ns_ == 0) return;
+    if (lease_ns_ == 0) return;
     std::vector<std::uint64_t> due;
     for (auto& [id, each] : leases_) {
         if (over(each, now.monotonic_ns)) lose(id, each, each.open);
-        if (each.open.empty() || now.monotonic_ns < each.renewed_ns + lease_ns_ / 3) continue;
+        if (!joined_ || each.open.empty() || now.monotonic_ns < each.renewed_ns + lease_ns_ / 3) continue;
         each.renewed_ns = now.monotonic_ns;
         due.push_back(id);
     }
@@ -403,7 +414,9 @@ void consumer_session::tick(instant now) {
 std::uint64_t consumer_session::next_due_ns() const {
     std::uint64_t due = link_.next_due_ns(unanswered_ > 0 || to_send_ > 0 || joining_ || leaving_);
     for (const auto& [id, each] : leases_) {
-        if (!each.open.empty() && lease_ns_ > 0) due = std::min(due, each.renewed_ns + lease_ns_ / 3);
+        // Without a session there is nothing to renew, only an end to see.
+        const std::uint64_t within_ns = joined_ ? lease_ns_ / 3 : lease_ns_;
+        if (!each.open.empty() && lease_ns_ > 0) due = std::min(due, each.renewed_ns + within_ns);
         if (!each.unanswered.empty()) due = std::min(due, each.sent_ns + resend_after_ns);
     }
     return joined_ && to_send_ > 0 ? 0 : due;

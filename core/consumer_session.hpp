@@ -33,6 +33,7 @@ struct consumer_session_options {
     std::optional<std::string> dead_of;  ///< a reader that sees this group's dead letters only
     bool create = true;                  ///< make stream and group when they are not there
     std::optional<std::string> from;     ///< first, new, an offset or a time: where a group it creates starts
+    std::optional<std::uint64_t> until;  ///< a reader's end: the first offset it does not want
     std::optional<std::uint64_t> lease_ms;      ///< absent: the group's
     std::optional<std::uint64_t> max_attempts;  ///< of a group it creates
     std::uint64_t credit_messages = 10'000;     ///< held and not settled, at most
@@ -73,6 +74,10 @@ class consumer_session {
     /// Gives a message back that was handed out but shown to nobody: no attempt is used.
     void release(std::uint64_t lease, std::uint64_t offset);
 
+    /// True when a message that was handed out and not settled is not ours any more: its lease is
+    /// over.
+    bool lease_over(std::uint64_t lease, std::uint64_t offset) const;
+
     /// Asks for nothing more and gives back what was not handed out; then waits for the answers to its acks.
     void leave(instant now);
     /// After `leave`: everything settled was answered, and the spool has heard the LEAVE.
@@ -90,6 +95,8 @@ class consumer_session {
     std::uint64_t claims_until_ns() const noexcept { return claims_until_ns_; }
     /// The connection broke or was made again: the spool must be greeted, and leases claimed.
     void reconnected();
+    /// A reader has been given all before `until`.
+    bool ended() const noexcept { return ended_ && parcels_.empty(); }
     /// Offset at which the spool said this group (or reader) stands when it joined.
     std::uint64_t start() const noexcept { return start_; }
     std::uint64_t unanswered() const noexcept { return unanswered_; }
@@ -151,6 +158,7 @@ class consumer_session {
 
     bool joining_ = false, joined_ = false, leaving_ = false;
     std::uint64_t leave_token_ = 0;  // of the PING behind the LEAVE
+    bool ended_ = false;
     std::uint64_t channel_ = 0;
     std::uint64_t lease_ns_ = 0;
     std::uint64_t start_ = 0;

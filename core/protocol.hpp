@@ -50,6 +50,7 @@ inline constexpr std::string_view no_session = "no-session";
 inline constexpr std::string_view no_channel = "no-channel";
 inline constexpr std::string_view bad_frame = "bad-frame";
 inline constexpr std::string_view removed = "removed";
+inline constexpr std::string_view end = "end";
 }  // namespace code
 
 enum class kind : std::uint8_t {

@@ -21,6 +21,7 @@ consumer_session_options session_options(const consumer_options& from) {
     into.dead_of = from.dead_of;
     into.create = from.create;
     into.from = from.from;
+    into.until = from.until;
     if (from.lease) into.lease_ms = static_cast<std::uint64_t>(from.lease->count());
     into.max_attempts = from.max_attempts;
     into.credit_messages = from.credit;
@@ -87,6 +88,7 @@ loop::next consumer::parts::step() {
         next = {steady_time{duration{static_cast<std::int64_t>(due)}}, connection.descriptor(),
                 connection.monitor_descriptor()};
     }
+    if (options.on_change) options.on_change();
     if (options.on_lost)
         for (const protocol::run& each : settled.lost) options.on_lost(each.first, each.end() - 1);
     if (options.on_stale)
@@ -117,6 +119,8 @@ consumer::consumer(ferry::context& context, const ferry::endpoints& where, consu
         if (!protocol::good_name(name))
             throw error{errc::bad_argument,
                         "bad name '" + name + "': letters, digits, '.', '_' and '-', 1 to 128 of them"};
+    if (options.until && options.group)
+        throw error{errc::bad_argument, "only a reader, without a group, has an end to read until"};
     if (options.credit == 0) throw error{errc::bad_argument, "a consumer's credit is at least 1"};
     parts_ = std::make_shared<parts>(context, where, std::move(options));
     parts_->member = context.internals().shared_loop().add([parts = parts_.get()] { return parts->step(); });
@@ -134,7 +138,8 @@ consumer& consumer::operator=(consumer&&) noexcept = default;
 std::optional<delivery> consumer::next(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
     const auto ready = [this] {
-        return parts_->session.has_next() || !parts_->session.failed_code().empty();
+        return parts_->session.has_next() || parts_->session.ended() ||
+               !parts_->session.failed_code().empty();
     };
     if (parts_->owner.stopped()) return std::nullopt;
     auto item = parts_->session.next(coarse_monotonic_ns());
@@ -142,6 +147,7 @@ std::optional<delivery> consumer::next(std::optional<duration> limit) {
     while (!item) {  // what is at hand may turn out to be on lease no more
         if (parts_->wait(lock, deadline, ready) != outcome::done) return std::nullopt;
         if (!parts_->session.has_next()) parts_->check_failed();
+        if (parts_->session.ended()) return std::nullopt;
         item = parts_->session.next(coarse_monotonic_ns());
     }
     ++parts_->stats.received;
@@ -152,6 +158,11 @@ std::optional<delivery> consumer::next(std::optional<duration> limit) {
     lock.unlock();
     if (drained) parts_->member->wake();  // credit for more
     return delivery{std::move(given)};
+}
+
+bool consumer::at_end() const {
+    const std::lock_guard lock{parts_->mutex};
+    return parts_->session.ended();
 }
 
 outcome consumer::flush(std::optional<duration> limit) {
@@ -232,6 +243,12 @@ std::uint64_t delivery::attempt() const noexcept {
 }
 std::uint64_t delivery::stored_wall_ns() const noexcept {
     return parts_->what.wall_ns;
+}
+
+bool delivery::lease_over() const {
+    if (parts_->settled) return false;
+    const std::lock_guard lock{parts_->from->mutex};
+    return parts_->from->session.lease_over(parts_->what.lease, parts_->what.offset);
 }
 
 message delivery::content() const {

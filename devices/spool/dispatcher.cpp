@@ -181,8 +181,18 @@ void dispatcher::send(parcel& what, session& to, std::uint64_t channel_number, s
 void dispatcher::serve_readers(stream& from) {
     for (auto& [number, to] : parts_.sessions)
         for (auto& [channel_number, channel] : to.takes)
-            if (channel.stream == from.number && !channel.group)
+            if (channel.stream == from.number && !channel.group) {
                 while (deliver_to_reader(from, to, channel_number)) {}
+                if (channel.end_told || !at_end(from, channel)) continue;
+                channel.end_told = true;
+                parts_.send_error(number, channel_number, code::end, "nothing more before the offset given");
+            }
+}
+
+// Messages below the end may be on their way to disk still; dead letters are there or not.
+bool dispatcher::at_end(const stream& from, const take_channel& channel) const {
+    if (channel.dead_of) return channel.has_end() && !next_for_reader(from, channel);
+    return from.gaps.first_absent(std::max(channel.read_from, from.first)) >= channel.read_until;
 }
 
 // What a reader sees next: whatever is stored, or the dead letters of one group.
@@ -191,9 +201,11 @@ std::optional<tried_run> dispatcher::next_for_reader(const stream& from, const t
         const auto whose = from.groups.find(*channel.dead_of);
         if (whose == from.groups.end()) return std::nullopt;
         const auto died = whose->second.dead().next(channel.read_from);
-        return died ? std::optional{tried_run{died->offset, died->count, died->attempt, 0, 0}} : std::nullopt;
+        if (!died || died->offset >= channel.read_until) return std::nullopt;
+        const std::uint64_t count = std::min(died->count, channel.read_until - died->offset);
+        return tried_run{died->offset, count, died->attempt, 0, 0};
     }
-    const std::uint64_t visible = parts_.stream_runs.at(from.number).visible;
+    const std::uint64_t visible = std::min(parts_.stream_runs.at(from.number).visible, channel.read_until);
     const std::uint64_t first = from.gaps.first_absent(std::max(channel.read_from, from.first));
     if (first >= visible) return std::nullopt;
     const auto gap = from.gaps.next_run(first);

@@ -42,6 +42,7 @@ class dispatcher {
     void serve_readers(stream& from);
     bool deliver_to(stream& from, group& whose, std::uint64_t session_number, std::uint64_t channel_number);
     std::optional<tried_run> next_for_reader(const stream& from, const take_channel& channel) const;
+    bool at_end(const stream& from, const take_channel& channel) const;
     bool deliver_to_reader(stream& from, session& to, std::uint64_t channel_number);
     bool fill(parcel& into, std::uint32_t stream_number, const tried_run& picked, std::uint64_t& taken);
     void send(parcel& what, session& to, std::uint64_t channel_number, std::uint64_t lease_id);

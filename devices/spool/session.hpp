@@ -50,9 +50,12 @@ struct take_channel {
     std::uint64_t frames = 0;
     std::deque<std::size_t> unread;  ///< bytes of each DELIVER that CREDIT does not say was read
     std::size_t unread_bytes = 0;
-    std::uint64_t read_from = 0;           ///< a reader's next offset
-    std::optional<std::uint32_t> dead_of;  ///< a reader that sees the dead letters of this group only
+    std::uint64_t read_from = 0;                   ///< a reader's next offset
+    std::optional<std::uint32_t> dead_of;          ///< a reader that sees the dead letters of this group only
+    std::uint64_t read_until = ~std::uint64_t{0};  ///< the first offset a reader does not want,
+    bool end_told = false;                         ///< which it was told it has reached
 
+    bool has_end() const noexcept { return read_until != ~std::uint64_t{0}; }
     bool has_credit() const noexcept {
         return messages < messages_max && bytes < bytes_max &&
                frames < frames_read + protocol::frames_ahead_max;

@@ -125,6 +125,7 @@ void settlement::join(session& from, const protocol::join& request, claims& held
                                                        "' on stream '" + in->name + "'");
             channel.dead_of = whose->number;
         }
+        channel.read_until = number_of(request.options, "until").value_or(never);
     }
     reply.start = channel.read_from;
     from.takes.insert_or_assign(request.channel, channel);

@@ -40,6 +40,7 @@ struct consumer_options {
     /// Where a new group or a reader starts: first, new, an offset, or a time, which is `@` and nanoseconds
     /// since 1970, or `-300000ms` for so long ago.
     std::optional<std::string> from{};
+    std::optional<std::uint64_t> until{};  ///< without a group: the first offset that is not wanted any more
     std::optional<std::chrono::milliseconds> lease{};  ///< this consumer's; absent: the group's (30 s)
     std::optional<std::uint64_t> max_attempts{};       ///< of a new group (16)
     std::uint64_t credit = 10'000;                     ///< messages held and not acked, at most
@@ -53,6 +54,9 @@ struct consumer_options {
     /// Told about acks the spool refused because the lease was over: offsets `first` to `last`. Called from
     /// the loop thread.
     std::function<void(std::uint64_t first, std::uint64_t last)> on_stale{};
+    /// Called when there may be something to see: a message for `next`, a lease that is over. From the loop
+    /// thread, which it must not hold up; for programs that wait for other things as well.
+    std::function<void()> on_change{};
 };
 
 struct consumer_stats {
@@ -80,6 +84,9 @@ class delivery {
     std::uint64_t attempt() const noexcept;         ///< 1, or more when it may have been seen before
     std::uint64_t stored_wall_ns() const noexcept;  ///< when the spool stored it, since 1970
 
+    /// True when it is not ours any more, as `on_lost` tells: somebody else may have the message.
+    bool lease_over() const;
+
     /// Done. The ack is durable when it was answered: `consumer::flush` waits for that.
     void ack();
     /// Not done: it comes again after `delay`, or after the group's back-off.
@@ -101,8 +108,11 @@ class consumer {
     consumer(consumer&&) noexcept;
     consumer& operator=(consumer&&) noexcept;
 
-    /// The next message; empty when none came in that time, or the context stopped.
+    /// The next message; empty when none came in that time, the context stopped, or the end is reached.
     std::optional<delivery> next(std::optional<duration> wait = forever);
+
+    /// True when all before `until` was given out: nothing more will come.
+    bool at_end() const;
 
     /// Waits until every ack so far was answered.
     outcome flush(std::optional<duration> limit = forever);
