@@ -38,4 +38,14 @@ std::string parse_from(std::string_view flag, const std::string& text) {
     return fmt::format("-{}ms", age.count());
 }
 
+void leave_answered(ferry::context& context, consumer& from, const ending& end) {
+    using namespace std::chrono_literals;
+    const auto deadline = end.run_deadline();
+    if (!context.stopped())
+        from.flush(deadline
+                       ? std::optional<duration>{std::max<duration>(*deadline - ending::clock::now(), 2s)}
+                       : forever);
+    from.leave(2s);
+}
+
 }  // namespace ferry::cli

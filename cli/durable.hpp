@@ -4,7 +4,9 @@
 #include <string>
 #include <string_view>
 
+#include "cli/ending.hpp"
 #include "cli/exit_codes.hpp"
+#include "ferry/consumer.hpp"
 #include "ferry/grade.hpp"
 
 namespace ferry::cli {
@@ -20,5 +22,8 @@ exit_code code_of_refusal(std::string_view code);
 
 /// Where a group (or a reader) starts, as the spool takes it. Throws usage_error for times: not supported.
 std::string parse_from(std::string_view flag, const std::string& text);
+
+/// Leaves the group when its last acks are answered; a signal or -t shortens that to a moment.
+void leave_answered(ferry::context& context, consumer& from, const ending& end);
 
 }  // namespace ferry::cli

@@ -1,4 +1,4 @@
-// ferry take: takes messages of a stream, prints them, and acks each after its line is flushed.
+// ferry take: takes messages of a stream, and prints each or runs a command for it before it is acked.
 #include <fmt/format.h>
 
 #include <array>
@@ -8,10 +8,12 @@
 #include "cli/commands.hpp"
 #include "cli/connection.hpp"
 #include "cli/durable.hpp"
+#include "cli/exec_worker.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/output.hpp"
 #include "cli/sending.hpp"
 #include "cli/units.hpp"
+#include "cli/words.hpp"
 #include "ferry/consumer.hpp"
 
 namespace ferry::cli {
@@ -24,8 +26,20 @@ constexpr std::size_t held_max = 256;  // printed and not acked yet: then they a
 struct take_flags {
     shared_flags shared;
     consumer_options consumer;
+    std::optional<std::uint64_t> credit;
     bool peek = false;
+    std::vector<std::string> command;  // of --exec
+    std::optional<std::uint64_t> at_once;
 };
+
+constexpr std::uint64_t credit_by_default = 1000;
+
+std::vector<std::string> parse_command(const std::string& text) {
+    std::vector<std::string> words = split_words(text);
+    if (words.empty()) throw usage_error{"--exec: the command is empty"};
+    find_program(words.front());
+    return words;
+}
 
 void declare_take(command_line& line, take_flags& flags) {
     declare(line, flags.shared,
@@ -40,13 +54,34 @@ void declare_take(command_line& line, take_flags& flags) {
     line.flag("--no-create", "fail when the stream or the group is not there",
               [&] { flags.consumer.create = false; });
     line.value("--credit", "N", "messages held and not acked, at most (1000)",
-               [&](const std::string& word) { flags.consumer.credit = parse_count("--credit", word); });
+               [&](const std::string& word) { flags.credit = parse_count("--credit", word); });
     line.value("--lease", "DUR", "how long a message is ours without a sign of life",
                [&](const std::string& word) {
                    flags.consumer.lease =
                        std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease", word));
                });
     line.flag("--peek", "read without a group: nothing is leased or acked", flags.peek);
+    line.value("--exec", "CMD", "run CMD for each message, payload on its stdin: exit 0 acks, else it nacks",
+               [&](const std::string& text) { flags.command = parse_command(text); });
+    line.value("-P,--parallel", "N", "with --exec: run so many commands at once (1)",
+               [&](const std::string& word) { flags.at_once = parse_count("--parallel", word); });
+}
+
+// What goes together, and the credit that follows.
+void settle(take_flags& flags) {
+    const bool executes = !flags.command.empty();
+    const output_options& out = flags.shared.out;
+    if (flags.at_once && !executes) throw usage_error{"-P says how many commands run; --exec is missing"};
+    if (executes && flags.peek) throw usage_error{"--peek acks nothing: it does not go with --exec"};
+    if (executes && flags.credit) throw usage_error{"with --exec, -P N is the credit: leave out --credit"};
+    if (executes && (out.format || out.form || out.decode != decoding::none))
+        throw usage_error{"with --exec the commands print, take does not: leave out the output format"};
+    if (flags.peek) flags.consumer.group.reset();
+    flags.consumer.credit = executes ? flags.at_once.value_or(1) : flags.credit.value_or(credit_by_default);
+    flags.consumer.linger = 0ms;
+    flags.consumer.socket = flags.shared.socket;
+    if (flags.shared.end.count)
+        flags.consumer.credit = std::min(flags.consumer.credit, *flags.shared.end.count);
 }
 
 class taking {
@@ -70,7 +105,7 @@ class taking {
             from_.leave(2s);
             throw;
         }
-        finish();
+        leave_answered(context_, from_, end_);
         return end_.code(counted());
     }
 
@@ -127,16 +162,6 @@ class taking {
         held_.clear();
     }
 
-    // It leaves when its last acks are answered; a signal or -t shortens that to a moment.
-    void finish() {
-        const auto deadline = end_.run_deadline();
-        if (!context_.stopped())
-            from_.flush(
-                deadline ? std::optional<duration>{std::max<duration>(*deadline - ending::clock::now(), 2s)}
-                         : forever);
-        from_.leave(2s);
-    }
-
     ferry::context& context_;
     const take_flags& flags_;
     consumer& from_;
@@ -146,60 +171,82 @@ class taking {
     std::uint64_t printed_ = 0;
 };
 
+void wait_for(consumer& from, const talk& talk, const endpoints& where, const shared_flags& flags) {
+    const auto wait = flags.wait_or(2s);
+    const duration limit = flags.end.timeout ? std::min<duration>(wait, *flags.end.timeout) : wait;
+    const outcome met = wait_with_hint(talk, nobody_yet(where, "spool"), limit,
+                                       [&](duration time) { return from.wait_for_spool(time); });
+    if (met == outcome::timed_out)
+        throw failure{limit < wait ? exit_code::timed_out : exit_code::no_peer,
+                      fmt::format("no spool answers at {}", where.describe())};
+}
+
+exit_code print_messages(ferry::context& context, const take_flags& flags, consumer& from, const talk& talk) {
+    taking run{context, flags, from};
+    const exit_code code = run.go();
+    talk.say(fmt::format("received {}", run.printed()));
+    return code;
+}
+
+exit_code run_commands(ferry::context& context, const take_flags& flags, consumer& from, event_fd& changed,
+                       const talk& talk) {
+    exec_worker worker{
+        context,
+        from,
+        changed,
+        {flags.command, static_cast<std::size_t>(flags.at_once.value_or(1)), flags.shared.end, talk}};
+    const exit_code code = worker.go();
+    talk.say(worker.summary());
+    return code;
+}
+
 int run_take(command_line& line) {
     take_flags flags;
-    flags.consumer.credit = 1000;
     declare_take(line, flags);
     std::vector<std::string> words = line.parse();
     check(flags.shared);
+    settle(flags);
     const endpoints where = take_endpoint(words, flags.shared);
     if (words.empty()) throw usage_error{"STREAM is missing"};
     check_name("stream", words[0]);
     if (words.size() > 1) throw usage_error{fmt::format("one argument too many: '{}'", words[1])};
     flags.consumer.stream = words[0];
-    flags.consumer.socket = flags.shared.socket;
-    flags.consumer.linger = 0ms;
-    if (flags.peek) flags.consumer.group.reset();
-    if (flags.shared.end.count)
-        flags.consumer.credit = std::min(flags.consumer.credit, *flags.shared.end.count);
+    if (!flags.command.empty()) forget_outer_message();
 
     context context;
     context.stop_on_signals();
     const talk talk = flags.shared.speaker();
+    event_fd changed;
+    if (!flags.command.empty()) flags.consumer.on_change = [&changed] { changed.set(); };
     flags.consumer.on_stale = [&talk](std::uint64_t first, std::uint64_t last) {
         const std::string which =
             first == last ? fmt::format("{}", first) : fmt::format("{}..{}", first, last);
         talk.say(fmt::format("ack refused: the lease on offset {} was over; it comes again", which));
     };
     auto from = open_quietly(talk, where, [&] { return consumer{context, where, flags.consumer}; });
-    const auto run_limit = flags.shared.end.timeout;
-    const auto wait = flags.shared.wait_or(2s);
-    const duration limit = run_limit ? std::min<duration>(wait, *run_limit) : wait;
-    const outcome met = wait_with_hint(talk, nobody_yet(where, "spool"), limit,
-                                       [&](duration time) { return from.wait_for_spool(time); });
-    if (met == outcome::timed_out)
-        throw failure{limit < wait ? exit_code::timed_out : exit_code::no_peer,
-                      fmt::format("no spool answers at {}", where.describe())};
-    taking run{context, flags, from};
-    const exit_code code = run.go();
-    talk.say(fmt::format("received {}", run.printed()));
+    wait_for(from, talk, where, flags.shared);
+    const exit_code code = flags.command.empty() ? print_messages(context, flags, from, talk)
+                                                 : run_commands(context, flags, from, changed, talk);
     if (context.signal() != 0) return interrupted_by(context.signal());
     return to_int(code);
 }
 
-constexpr std::array<std::string_view, 3> examples = {"ferry take :7000 jobs",
-                                                      "ferry take :7000 jobs --group thumbs -n 100 --json",
-                                                      "ferry take :7000 jobs --peek --idle 1s"};
-constexpr std::array<std::string_view, 1> runnable = {
+constexpr std::array<std::string_view, 4> examples = {
+    "ferry take :7000 jobs", "ferry take :7000 jobs --exec 'sh resize.sh' -P 4",
+    "ferry take :7000 jobs --group thumbs -n 100 --json", "ferry take :7000 jobs --peek --idle 1s"};
+constexpr std::array<std::string_view, 2> runnable = {
     "ferry spool --dir jobs --listen @./jobs.sock & s=$!; seq 3 | ferry put ./jobs.sock n --wait 10s && "
     "ferry take "
-    "./jobs.sock n --idle 300ms; c=$?; kill $s; wait $s; [ $c = 0 ]"};
+    "./jobs.sock n --idle 300ms; c=$?; kill $s; wait $s; [ $c = 0 ]",
+    "ferry spool --dir work --listen @./work.sock & s=$!; seq 5 | ferry put ./work.sock n --wait 10s && "
+    "ferry take ./work.sock n -n 5 -P 2 --exec 'sh -c \"read x; echo $FERRY_OFFSET: $x\"'; c=$?; kill $s; "
+    "wait $s; [ $c = 0 ]"};
 
 }  // namespace
 
 const command take_command{
     "take",           "",
-    "take EP STREAM", "Takes messages from a spool, prints them and acks each once it is printed.",
+    "take EP STREAM", "Takes messages from a spool and acks each once it is printed, or its command is done.",
     examples,         runnable,
     run_take};
 

@@ -3,41 +3,9 @@
 
 #include <csignal>
 
-#include "tests/support/process.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/cli/spool_process.hpp"
 
 using namespace ferry::test;
-
-namespace {
-
-std::vector<std::string> binary_with(std::vector<std::string> words) {
-    words.insert(words.begin(), FERRY_BINARY);
-    return words;
-}
-
-finished run_ferry(std::vector<std::string> words, process_options options = {}) {
-    return run(binary_with(std::move(words)), std::move(options));
-}
-
-// A spool process in a directory of its own.
-struct spool_process {
-    explicit spool_process(const std::string& listen = "@:0", std::vector<std::string> more = {})
-        : words{"spool", "--dir", directory / "spool", "--listen", listen} {
-        words.insert(words.end(), more.begin(), more.end());
-        start();
-    }
-    void start() {
-        running = std::make_unique<process>(binary_with(words));
-        at = running->wait_for_error("ready ").substr(6);
-        words[4] = "@" + at;  // a restart comes back to the same port
-    }
-    temporary_directory directory;
-    std::vector<std::string> words;
-    std::unique_ptr<process> running;
-    std::string at;
-};
-
-}  // namespace
 
 TEST_CASE("cli: put confirms in input order, take prints and acks, and what is acked does not come again") {
     spool_process spool;
@@ -128,7 +96,6 @@ TEST_CASE("cli: what a spool cannot do is said in words and by the exit code") {
     CHECK(header.err.find("unsupported") != std::string::npos);
     for (const char* flag : {"--key", "--delay", "--ttl", "--priority", "--message-id"})
         CHECK(run_ferry({"put", spool.at, "s", flag, "1", "x"}).status == 2);
-    CHECK(run_ferry({"take", spool.at, "s", "--exec", "true"}).status == 2);
     run_ferry({"take", spool.at, "s", "--group", "g", "--from", "new", "--idle", "50ms"});
     const finished differs =
         run_ferry({"take", spool.at, "s", "--group", "g", "--from", "first", "--idle", "50ms"});
