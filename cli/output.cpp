@@ -48,6 +48,14 @@ std::optional<std::string> decoded(std::string_view payload, decoding how) {
     return line;
 }
 
+// A message that was read without a group was not delivered to anybody: it has no attempt.
+void append_place(json_object& into, const delivered_as& delivered) {
+    into.text("stream", delivered.stream);
+    if (delivered.attempt > 0) into.text("group", delivered.group);
+    into.number("offset", delivered.offset);
+    if (delivered.attempt > 0) into.number("attempt", delivered.attempt);
+}
+
 }  // namespace
 
 output::output(ferry::context& context, const output_options& options, bool durable)
@@ -124,11 +132,7 @@ void output::add_json(const printed_message& from) {
     {
         json_object object{pending_};
         object.number("v", 1).number("n", from.number).text("ts", format_time(from.time_ns));
-        if (from.delivered != nullptr)
-            object.text("stream", from.delivered->stream)
-                .text("group", from.delivered->group)
-                .number("offset", from.delivered->offset)
-                .number("attempt", from.delivered->attempt);
+        if (from.delivered != nullptr) append_place(object, *from.delivered);
         if (from.delivered != nullptr && !from.delivered->reason.empty())
             object.text("reason", from.delivered->reason);
         if (m.has_topic()) object.text("topic", m.topic());

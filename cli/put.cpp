@@ -13,15 +13,16 @@
 #include "cli/durable.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/put.hpp"
 #include "cli/sending.hpp"
-#include "ferry/producer.hpp"
 
 namespace ferry::cli {
 namespace {
 
 using namespace std::chrono_literals;
 
-enum class confirm_lines : std::uint8_t { none, text, json };
+constexpr std::uint64_t progress_step = 1000;  // messages; few are not worth a line
 
 // Waits for the confirms in the order of the messages, on a thread of its own, so that they are counted and
 // printed while the next message is still being read.
@@ -152,13 +153,6 @@ int sum_up(const talk& talk, const confirms::counts& counts, std::uint64_t sent,
     return to_int(late ? exit_code::timed_out : exit_code::partly_done);
 }
 
-struct put_flags {
-    shared_flags shared;
-    confirm_lines lines = confirm_lines::none;
-    bool json = false;
-    producer_options producer;
-};
-
 void declare_put(command_line& line, put_flags& flags) {
     declare(line, flags.shared,
             {shared::endpoints, shared::topic, shared::input, shared::headers, shared::ending, shared::pacing,
@@ -203,7 +197,9 @@ class putting {
             if (late || context_.stopped()) return;
             by_.add(to_.put(next));
             ++sent;
+            if (sent % progress_step == 0) progress_.show(fmt::format("{} messages put", sent));
         } while (read(next));
+        progress_.clear();
     }
 
     std::optional<ending::clock::time_point> deadline() const { return end_.run_deadline(); }
@@ -218,36 +214,28 @@ class putting {
     producer& to_;
     confirms& by_;
     ending end_;
+    progress progress_;
     std::string topic_;
     bool has_topic_ = false;
 };
 
-int run_put(command_line& line) {
-    put_flags flags;
-    declare_put(line, flags);
-    std::vector<std::string> words = line.parse();
-    check(flags.shared);
-    if (flags.json && flags.lines == confirm_lines::none)
-        throw usage_error{"--json says how --confirm prints; --confirm is missing"};
-    if (flags.json) flags.lines = confirm_lines::json;
-    const endpoints where = take_endpoint(words, flags.shared);
-    if (words.empty()) throw usage_error{"STREAM is missing"};
-    check_name("stream", words[0]);
-    if (words.size() > 2) throw usage_error{fmt::format("one argument too many: '{}'", words[2])};
-    flags.producer.stream = words[0];
+}  // namespace
+
+int put_messages(put_flags flags, const endpoints& where, std::optional<std::string> argument,
+                 std::string_view command) {
     flags.producer.socket = flags.shared.socket;
     flags.producer.linger = 0ms;
 
     context context;
     context.stop_on_signals();
     const talk talk = flags.shared.speaker();
-    input in{context, flags.shared.in, in_format::line,
-             words.size() < 2 ? std::nullopt : std::optional{words[1]}};
+    input in{context, flags.shared.in, in_format::line, std::move(argument)};
     auto to = open_quietly(talk, where, [&] { return producer{context, where, flags.producer}; });
     confirms by{context, flags.lines};
     putting run{context, in, flags, to, by};
     message first;
-    if (!run.read(first)) return sum_up(talk, by.end(std::nullopt), 0, words[0], run.late, line.what().name);
+    if (!run.read(first))
+        return sum_up(talk, by.end(std::nullopt), 0, flags.producer.stream, run.late, command);
 
     const std::string hint = nobody_yet(where, "spool");
     const auto wait = flags.shared.wait_or(2s);
@@ -272,12 +260,31 @@ int run_put(command_line& line) {
     }
     const auto until = context.stopped() ? std::optional{ending::clock::now()} : run.deadline();
     const confirms::counts counts = by.end(until);
-    if (!broken.empty()) talk.complain(line.what().name, broken);
-    const int code =
-        sum_up(talk, counts, run.sent, words[0], run.late || run.deadline().has_value(), line.what().name);
+    if (!broken.empty()) talk.complain(command, broken);
+    const int code = sum_up(talk, counts, run.sent, flags.producer.stream,
+                            run.late || run.deadline().has_value(), command);
     if (context.signal() != 0) return interrupted_by(context.signal());
     if (!broken.empty() && code == 0) return to_int(exit_code::partly_done);
     return code;
+}
+
+namespace {
+
+int run_put(command_line& line) {
+    put_flags flags;
+    declare_put(line, flags);
+    std::vector<std::string> words = line.parse();
+    check(flags.shared);
+    if (flags.json && flags.lines == confirm_lines::none)
+        throw usage_error{"--json says how --confirm prints; --confirm is missing"};
+    if (flags.json) flags.lines = confirm_lines::json;
+    const endpoints where = take_endpoint(words, flags.shared);
+    if (words.empty()) throw usage_error{"STREAM is missing"};
+    check_name("stream", words[0]);
+    if (words.size() > 2) throw usage_error{fmt::format("one argument too many: '{}'", words[2])};
+    flags.producer.stream = words[0];
+    return put_messages(flags, where, words.size() < 2 ? std::nullopt : std::optional{words[1]},
+                        line.what().name);
 }
 
 constexpr std::array<std::string_view, 3> examples = {"ferry put :7000 jobs 'resize 1.png'",

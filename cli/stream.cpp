@@ -1,4 +1,5 @@
-// ferry stream: lists, shows, creates, changes, empties and removes the streams of a spool.
+// ferry stream: lists, shows, creates, changes, empties and removes the streams of a spool. What reads and
+// writes their messages stands in stream_messages.cpp.
 #include <fmt/format.h>
 
 #include <array>
@@ -7,13 +8,15 @@
 #include "cli/consent.hpp"
 #include "cli/remote_spool.hpp"
 #include "cli/stream_columns.hpp"
+#include "cli/stream_messages.hpp"
 #include "cli/stream_settings.hpp"
 #include "cli/table.hpp"
 
 namespace ferry::cli {
 namespace {
 
-constexpr std::array<std::string_view, 6> verbs = {"ls", "info", "create", "set", "purge", "rm"};
+constexpr std::array<std::string_view, 10> verbs = {"ls",  "info",   "create", "set",   "peek",
+                                                    "get", "export", "import", "purge", "rm"};
 
 constexpr std::array<std::string_view, 2> purge_columns = {"stream", "messages"};
 
@@ -28,6 +31,7 @@ struct stream_options {
 void declare(command_line& line, std::string_view verb, stream_options& options) {
     if (verb.empty() || verb == "create" || verb == "set") declare_settings(line, options.settings);
     if (verb.empty() || verb == "purge" || verb == "rm") declare(line, options.removal);
+    if (verb.empty()) declare_stream_messages(line);
     line.flag("--json", "one JSON object a line", options.json);
     declare_spool(line, options.flags);
 }
@@ -131,6 +135,7 @@ exit_code remove(remote_spool& spool, output& out, const stream_options& options
 int run_stream(command_line& line) {
     stream_options options;
     const std::string verb = line.verb(verbs);
+    if (reads_or_writes(verb)) return run_stream_messages(line, verb);
     declare(line, verb, options);
     std::vector<std::string> words = line.parse();
     check(options.flags);
@@ -151,23 +156,32 @@ int run_stream(command_line& line) {
     });
 }
 
-constexpr std::array<std::string_view, 7> examples = {
+constexpr std::array<std::string_view, 10> examples = {
     "ferry stream ls :7000",
     "ferry stream info :7000 orders --json",
     "ferry stream create :7000 prices --sync written",
     "ferry stream set :7000 orders --dead-max-messages 10000 --dead-max-age 30d",
     "ferry stream purge :7000 orders --yes",
     "ferry stream rm :7000 orders --dry-run",
-    "ferry stream rm :7000 orders --yes"};
+    "ferry stream rm :7000 orders --yes",
+    "ferry stream peek :7000 orders -n 3",
+    "ferry stream get :7000 orders 1200 --json",
+    "ferry stream export :7000 orders > orders.jsonl"};
+constexpr std::array<std::string_view, 1> runnable = {
+    "ferry spool --dir both --listen @./both.sock & s=$!; seq 3 | ferry put ./both.sock one --wait 10s && "
+    "ferry stream export ./both.sock one | ferry stream import ./both.sock two && "
+    "ferry stream peek ./both.sock two; c=$?; kill $s; wait $s; "
+    "[ $c = 0 ]"};
 
 }  // namespace
 
-const command stream_command{"stream",
-                             "",
-                             "stream ls|info|create|set|purge|rm EP [STREAM]",
-                             "Lists, shows, creates, changes, empties and removes the streams of a spool.",
-                             examples,
-                             {},
-                             run_stream};
+const command stream_command{
+    "stream",
+    "",
+    "stream ls|info|create|set|peek|get|export|import|purge|rm EP [STREAM [OFFSET]]",
+    "Lists, shows, creates, changes, reads, copies, empties and removes a spool's streams.",
+    examples,
+    runnable,
+    run_stream};
 
 }  // namespace ferry::cli

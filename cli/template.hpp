@@ -20,7 +20,7 @@ struct delivered_as {
     std::string_view stream;
     std::string_view group;
     std::uint64_t offset = 0;
-    std::uint64_t attempt = 0;
+    std::uint64_t attempt = 0;  ///< 0 = read in passing, without a group
     std::uint64_t time_ns = 0;  ///< when it was stored; 0 = not known
     std::string_view reason{};  ///< why it is a dead letter; empty when it is none
 };
