@@ -86,6 +86,7 @@ exec_worker::exec_worker(ferry::context& context, consumer& from, event_fd& chan
 
 exit_code exec_worker::go() {
     end_.heard();
+    wait_for_claims();
     try {
         while (step()) wait();
     } catch (...) {
@@ -103,7 +104,14 @@ bool exec_worker::step() {
     end_commands();
     if (context_.stopped() || end_.run_over() || complete()) return false;
     start_commands();
-    return !running_.empty() || !end_.over();
+    return !running_.empty() || !end_.over() || wait_for_claims();
+}
+
+// After its restart a spool keeps messages back for a moment; the silence begins after it.
+bool exec_worker::wait_for_claims() {
+    const duration left = from_.claim_wait_left();
+    if (left > 0s) end_.heard_after(left);
+    return left > 0s && !end_.run_over();
 }
 
 void exec_worker::wait() {

@@ -62,6 +62,7 @@ class exec_worker {
     };
 
     bool step();
+    bool wait_for_claims();
     void wait();
     void start_commands();
     void start(delivery next);

@@ -29,10 +29,10 @@ struct reading_flags {
     std::string from = "first";
 };
 
-// What is read: offsets from `from` to below `until`, no more than `count`.
+// What is read: from `from`, as the protocol writes it, to below the offset `until`, no more than `count`.
 struct range {
     std::string stream;
-    std::uint64_t from = 0;
+    std::string from;
     std::uint64_t until = 0;
     std::uint64_t count = std::numeric_limits<std::uint64_t>::max();
 };
@@ -46,18 +46,12 @@ void declare_reading(command_line& line, reading_flags& flags, std::string_view 
     line.value("-n,--count", "N",
                verb == "peek" ? "so many messages at most (10)" : "so many messages at most (all)",
                [&flags](const std::string& word) { flags.shared.end.count = parse_count("--count", word); });
-    line.value("--from", "first|new|OFFSET", "where to begin (first)",
+    line.value("--from", "first|new|OFFSET|TIME", "where to begin (first)",
                [&flags](const std::string& word) { flags.from = parse_from("--from", word); });
 }
 
 header_map look_at(remote_spool& spool, const std::string& stream) {
     return spool.call("stream.info", {{"stream", stream}}).at(0);
-}
-
-std::uint64_t first_wanted(const std::string& from, const header_map& info) {
-    const start_point at = parse_start("--from", from, 0);
-    if (at.at == start_point::kind::first) return number_in(info, "first");
-    return at.at == start_point::kind::newest ? number_in(info, "next") : at.value;
 }
 
 // Prints a range, and gives how many messages there were.
@@ -67,13 +61,12 @@ class printing {
         : context_{spool.owner()}, where_{where}, flags_{flags}, out_{context_, flags.out, true} {}
 
     std::uint64_t print(const range& what) {
-        if (what.from >= what.until) return 0;
         consumer reader{context_,
                         where_,
                         {.stream = what.stream,
                          .group = std::nullopt,
                          .create = false,
-                         .from = std::to_string(what.from),
+                         .from = what.from,
                          .until = what.until,
                          .credit = std::min(what.count, credit_max),
                          .linger = 0ms}};
@@ -102,7 +95,7 @@ class printing {
 
   private:
     void show(std::uint64_t offset, const range& what) {
-        progress_.show(fmt::format("{} of {} offsets read", offset - what.from + 1, what.until - what.from));
+        progress_.show(fmt::format("read to offset {} of {}", offset, what.until));
     }
 
     ferry::context& context_;
@@ -118,7 +111,7 @@ exit_code get(remote_spool& spool, const endpoints& where, const reading_flags& 
     const header_map info = look_at(spool, stream);
     const bool stored = offset < number_in(info, "next");
     const std::uint64_t printed =
-        stored ? printing{spool, where, flags.shared}.print({stream, offset, offset + 1}) : 0;
+        stored ? printing{spool, where, flags.shared}.print({stream, std::to_string(offset), offset + 1}) : 0;
     if (printed == 1 || spool.owner().stopped()) return exit_code::done;
     throw failure{exit_code::not_found,
                   fmt::format("stream '{}' has no message at offset {}", stream, offset)};
@@ -127,7 +120,7 @@ exit_code get(remote_spool& spool, const endpoints& where, const reading_flags& 
 exit_code read(remote_spool& spool, const endpoints& where, const reading_flags& flags,
                const std::string& stream, std::string_view verb) {
     const header_map info = look_at(spool, stream);
-    range what{stream, first_wanted(flags.from, info), number_in(info, "next")};
+    range what{stream, flags.from, number_in(info, "next")};
     if (flags.shared.end.count || verb == "peek")
         what.count = flags.shared.end.count.value_or(peek_by_default);
     const std::uint64_t printed = printing{spool, where, flags.shared}.print(what);
@@ -186,7 +179,7 @@ bool reads_or_writes(std::string_view verb) {
 void declare_stream_messages(command_line& line) {
     const auto shown_only = [](const std::string&) {};
     line.value("-n,--count", "N", "peek, export: so many messages at most (peek: 10)", shown_only);
-    line.value("--from", "first|new|OFFSET", "peek, export: where to begin (first)", shown_only);
+    line.value("--from", "first|new|OFFSET|TIME", "peek, export: where to begin (first)", shown_only);
     line.flag("--no-create", "import: fail when the stream is not there", [] {});
 }
 

@@ -199,9 +199,7 @@ outcome consumer::leave(std::optional<duration> limit) {
     parts_->member->wake();
     // The context may be stopping: what was acked is still worth its answer, within the limit.
     const steady_time deadline = from_now(limit);
-    const auto gone = [this] {
-        return parts_->session.left();
-    };
+    const auto gone = [this] { return parts_->session.left(); };
     while (!gone()) {
         if (deadline == steady_time::max())
             parts_->changed.wait(lock);
