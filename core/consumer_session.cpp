@@ -10,7 +10,6 @@ namespace {
 using namespace protocol;
 
 constexpr std::uint64_t resend_after_ns = 5'000'000'000;
-constexpr std::uint64_t never = ~std::uint64_t{0};
 constexpr std::size_t part_bytes_max = 64 << 20;
 
 std::vector<run> as_runs(const run_set& set) {

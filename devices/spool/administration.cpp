@@ -158,7 +158,7 @@ administration::reply administration::stream_create(session&, const header_map& 
 void administration::drop_channels(std::uint32_t stream_number, std::optional<std::uint32_t> group,
                                    const std::string& text) {
     for (auto& [number, each] : parts_.sessions) {
-        const auto tell = [&](std::uint64_t channel) {
+        const auto tell = [&, number = number](std::uint64_t channel) {
             parts_.send_error(number, channel, code::removed, text);
         };
         std::erase_if(each.takes, [&](const auto& entry) {
