@@ -1,5 +1,7 @@
 #include "core/protocol.hpp"
 
+#include <algorithm>
+
 #include "core/pack_fields.hpp"
 
 namespace ferry::protocol {
@@ -40,6 +42,17 @@ std::optional<kind> kind_of(std::string_view frame) {
     const std::uint64_t number = from.number();
     if (!from.good() || number > 0xFF) return std::nullopt;
     return static_cast<kind>(number);
+}
+
+std::vector<run> each_once(std::vector<run> runs) {
+    std::ranges::sort(runs, {}, &run::first);
+    std::vector<run> merged;
+    for (const run& each : runs)
+        if (!merged.empty() && each.first <= merged.back().end())
+            merged.back().count = std::max(merged.back().end(), each.end()) - merged.back().first;
+        else
+            merged.push_back(each);
+    return merged;
 }
 
 bool good_name(std::string_view name) {

@@ -30,6 +30,8 @@ inline constexpr std::uint64_t frames_ahead_max = 32;
 /// A session that is silent for three of these is taken for gone; any frame counts as life.
 inline constexpr std::uint64_t ping_interval_ns = 2'000'000'000;
 inline constexpr std::size_t name_bytes_max = 128;
+/// OPENs and JOINs of one session at a time; each costs the spool memory.
+inline constexpr std::size_t channels_max = 1024;
 
 /// Stable error codes, as they stand in ERROR, REFUSED and RESULT.
 namespace code {
@@ -212,6 +214,10 @@ bool decode(std::string_view frame, Message& message);
 
 /// The kind a frame claims to be; empty when it is no protocol frame at all.
 std::optional<kind> kind_of(std::string_view frame);
+
+/// The same offsets in order, every one once: a peer that names them over and over must not be answered for
+/// each. Runs that touch are joined.
+std::vector<run> each_once(std::vector<run> runs);
 
 /// Streams and groups are named [A-Za-z0-9._-]{1,128}.
 bool good_name(std::string_view name);

@@ -80,6 +80,11 @@ void intake::open(session& from, const protocol::open& request) {
     if (!parts_.allowed(from, verb::publish, request.stream))
         return parts_.send_error(from.number, request.channel, code::denied,
                                  "user '" + from.user + "' may not publish to '" + request.stream + "'");
+    if (!from.has_room_for(request.channel))
+        return parts_.send_error(from.number, request.channel, code::full, "too many channels");
+    if (request.producer_name && request.producer_name->size() > name_bytes_max)
+        return parts_.send_error(from.number, request.channel, code::bad_name,
+                                 "a producer's name has at most 128 bytes");
     const auto asked_grade = number_of(request.options, "grade");
     if (asked_grade && *asked_grade > 2)
         return parts_.send_error(from.number, request.channel, code::bad_option, "grade is 0, 1 or 2");

@@ -70,6 +70,12 @@ struct session {
     std::uint64_t heard_ns = 0;
     std::map<std::uint64_t, put_channel> puts;
     std::map<std::uint64_t, take_channel> takes;
+    /// Whether one more channel may be made, or that one made anew.
+    bool has_room_for(std::uint64_t channel) const {
+        return puts.contains(channel) || takes.contains(channel) ||
+               puts.size() + takes.size() < protocol::channels_max;
+    }
+
     std::deque<send_action> unsent;  ///< what the socket did not take; tried again when the peer next speaks
 };
 

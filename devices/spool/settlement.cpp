@@ -14,6 +14,7 @@ using namespace protocol;
 
 constexpr std::uint64_t lease_max_ns = 12ULL * 3600 * 1'000'000'000;
 constexpr std::uint64_t ack_sync_within_ns = 10'000'000;
+constexpr std::uint64_t delay_max_ms = 10ULL * 366 * 24 * 3600 * 1000;  // ten years; clocks hold no more
 constexpr std::uint64_t never = ~std::uint64_t{0};
 constexpr std::uint64_t everything = std::uint64_t{1} << 63;  // a run no stream is longer than
 
@@ -78,6 +79,7 @@ void settlement::join(session& from, const protocol::join& request, claims& held
         return refuse(code::bad_name, "bad stream name: letters, digits, '.', '_' and '-', 1 to 128 of them");
     if (!parts_.allowed(from, verb::consume, request.stream))
         return refuse(code::denied, "user '" + from.user + "' may not consume '" + request.stream + "'");
+    if (!from.has_room_for(request.channel)) return refuse(code::full, "too many channels");
     stream* in = parts_.state.find(request.stream);
     if (in == nullptr && (!create || !request.group))
         return refuse(code::no_such_stream, "no stream '" + request.stream + "'");
@@ -110,10 +112,15 @@ void settlement::join(session& from, const protocol::join& request, claims& held
         channel.group = whose->number;
         channel.lease_ns = reply.lease_ms * 1'000'000;
         parts_.journal.flush_acks(parts_.now);
-        reply.leases = held.give_back(from, channel, *in, *whose, request.leases);
+        std::vector<claim> claimed = request.leases;
+        for (claim& each : claimed) each.runs = each_once(std::move(each.runs));
+        reply.leases = held.give_back(from, channel, *in, *whose, claimed);
         reply.claim_wait_ms = held.wait_left_ms(*whose);
         channel.read_from = whose->cursor();
-        parts_.group_runs[{in->number, whose->number}].consumers.emplace_back(from.number, request.channel);
+        // Who joins twice on one channel is still one consumer, and has one turn.
+        auto& turns = parts_.group_runs[{in->number, whose->number}].consumers;
+        const std::pair turn{from.number, request.channel};
+        if (std::ranges::find(turns, turn) == turns.end()) turns.push_back(turn);
     } else {
         const auto start = start_offset(*in, request.options);
         if (!start) return refuse(code::bad_option, std::string{start_expects});
@@ -186,14 +193,14 @@ void settlement::ack(session& from, const protocol::ack& request) {
     if (to.channel == nullptr) return;
     ack_outcome outcome;
     if (to.whose == nullptr) {
-        outcome.gone = request.runs;
+        outcome.gone = each_once(request.runs);
         return answer(from, request.channel, request.lease, stream{}, std::move(outcome), false);
     }
     if (!parts_.read_only_reason.empty())
         return parts_.send_error(from.number, request.channel, code::read_only, parts_.read_only_reason);
     const lease* held = to.whose->find_lease(request.lease);
     const bool own = held == nullptr || held->user == from.user;
-    for (const run& each : request.runs) to.whose->judge(own ? request.lease : 0, each, outcome);
+    for (const run& each : each_once(request.runs)) to.whose->judge(own ? request.lease : 0, each, outcome);
     for (const run& each : outcome.leased) {
         parts_.counters.messages_acked += each.count;
         parts_.journal.acked(to.in->number, to.whose->number, each);
@@ -219,7 +226,7 @@ void settlement::fail_leased(stream& in, group& whose, std::uint64_t lease_id, c
         const auto& backoff = whose.settings.backoff_ms;
         const std::uint64_t waits =
             backoff.empty() ? 0 : backoff[std::min<std::size_t>(failures, backoff.size()) - 1];
-        const std::uint64_t ms = delay_ms.value_or(waits);
+        const std::uint64_t ms = std::min(delay_ms.value_or(waits), delay_max_ms);
         const std::uint64_t due = ms == 0 ? 0 : parts_.now.wall_ns + ms * 1'000'000;
         again.runs.push_back({each.offset, each.count, each.attempt + 1, failures, due});
     }
@@ -238,7 +245,7 @@ void settlement::nack(session& from, const protocol::nack& request) {
     ack_outcome outcome;
     const lease* held = to.whose->find_lease(request.lease);
     const bool own = held == nullptr || held->user == from.user;
-    for (const run& each : request.runs) to.whose->judge(own ? request.lease : 0, each, outcome);
+    for (const run& each : each_once(request.runs)) to.whose->judge(own ? request.lease : 0, each, outcome);
     for (const run& each : outcome.leased) parts_.counters.messages_nacked += each.count;
     const std::string reason = request.reason.empty() ? "nacked" : request.reason.substr(0, 1024);
     fail_leased(*to.in, *to.whose, request.lease, outcome.leased, records::attempt_reason::nacked, reason,
@@ -253,7 +260,7 @@ void settlement::release(session& from, const protocol::release& request) {
     ack_outcome outcome;
     const lease* held = to.whose->find_lease(request.lease);
     const bool own = held == nullptr || held->user == from.user;
-    for (const run& each : request.runs) to.whose->judge(own ? request.lease : 0, each, outcome);
+    for (const run& each : each_once(request.runs)) to.whose->judge(own ? request.lease : 0, each, outcome);
     to.whose->release(request.lease, outcome.leased);
     parts_.touched.insert(to.in->number);
     answer(from, request.channel, request.lease, *to.in, std::move(outcome), false);
