@@ -205,7 +205,8 @@ std::optional<tried_run> dispatcher::next_for_reader(const stream& from, const t
         const std::uint64_t count = std::min(died->count, channel.read_until - died->offset);
         return tried_run{died->offset, count, died->attempt, 0, 0};
     }
-    const std::uint64_t visible = std::min(parts_.stream_runs.at(from.number).visible, channel.read_until);
+    // A stream made in this very turn has no entry yet, and nothing to show.
+    const std::uint64_t visible = std::min(parts_.stream_runs[from.number].visible, channel.read_until);
     const std::uint64_t first = from.gaps.first_absent(std::max(channel.read_from, from.first));
     if (first >= visible) return std::nullopt;
     const auto gap = from.gaps.next_run(first);

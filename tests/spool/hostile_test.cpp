@@ -284,3 +284,22 @@ TEST_CASE("hostile: a delay beyond what clocks hold is a long one, not none") {
     peer.hear<protocol::done>();
     CHECK(of_group(context, served, "delayed") == 1);
 }
+
+TEST_CASE("hostile: readers of streams that are made in the same moment are served, and nobody is harmed") {
+    const temporary_directory room;
+    context context;
+    const spool served{context, in(room / "spool")};
+    zmq::context_t theirs;
+    bare_client peer{theirs, served};
+    constexpr std::uint64_t streams = 200;
+    // One message behind the other, so that some are taken in one turn of the spool.
+    for (std::uint64_t each = 1; each <= streams; ++each) {
+        const std::string name = "s" + std::to_string(each);
+        peer.say(protocol::admin{each, "stream.create", {{"stream", name}}});
+        peer.say(protocol::join{each, name, std::nullopt, {}, {}});
+        peer.say(protocol::credit{each, 10, 1 << 20, 0});
+    }
+    for (std::uint64_t each = 1; each <= streams; ++each)
+        REQUIRE(peer.hear<protocol::joined>().channel == each);
+    put_and_take(context, served, "still here");
+}
