@@ -53,8 +53,9 @@ std::span<const stream_setting> stream_setting_table() {
 bool read_settings(const header_map& arguments, settings& into, std::string& problem) {
     for (const auto& [name, value] : arguments) {
         if (name == "stream") continue;
-        const auto row = std::find_if(table.begin(), table.end(),
-                                      [&](const stream_setting& each) { return each.name == name; });
+        const auto row =
+            std::find_if(table.begin(), table.end(),
+                         [&wanted = name](const stream_setting& each) { return each.name == wanted; });
         if (row == table.end()) {
             problem = "a stream cannot be told '" + name.substr(0, 64) + "'";
             return false;
