@@ -1,0 +1,246 @@
+#include "core/offset_set.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace ferry {
+namespace {
+
+constexpr std::uint32_t block_size = 65'536;
+constexpr std::uint32_t bitmap_from = 4'096;
+constexpr std::uint32_t words = block_size / 64;
+
+// The bits of word `at` that stand for positions from..to-1.
+std::uint64_t mask(std::uint32_t at, std::uint32_t from, std::uint32_t to) {
+    const std::uint32_t low = std::max(from, at * 64) - at * 64;
+    const std::uint32_t high = std::min(to, at * 64 + 64) - at * 64;
+    const std::uint64_t below = high == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << high) - 1;
+    return below & ~((std::uint64_t{1} << low) - 1);
+}
+
+void put_varint(std::string& into, std::uint64_t value) {
+    for (; value >= 128; value >>= 7) into += static_cast<char>(value | 128);
+    into += static_cast<char>(value);
+}
+
+std::optional<std::uint64_t> take_varint(std::string_view& from) {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64 && !from.empty(); shift += 7) {
+        const auto byte = static_cast<unsigned char>(from.front());
+        from.remove_prefix(1);
+        value |= std::uint64_t{byte & 127U} << shift;
+        if (byte < 128) return value;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+bool offset_set::block::contains(std::uint32_t at) const {
+    if (full()) return true;
+    if (bits) return (bits[at / 64] >> (at % 64) & 1) != 0;
+    return std::binary_search(few.begin(), few.end(), static_cast<std::uint16_t>(at));
+}
+
+std::uint32_t offset_set::block::next(std::uint32_t from) const {
+    if (from >= block_size || full()) return std::min(from, block_size);
+    if (!bits) {
+        const auto at = std::lower_bound(few.begin(), few.end(), from);
+        return at == few.end() ? block_size : *at;
+    }
+    for (std::uint32_t at = from / 64; at < words; ++at)
+        if (const std::uint64_t left = bits[at] & mask(at, std::max(from, at * 64), block_size); left != 0)
+            return at * 64 + static_cast<std::uint32_t>(std::countr_zero(left));
+    return block_size;
+}
+
+std::uint32_t offset_set::block::next_absent(std::uint32_t from) const {
+    if (full()) return block_size;
+    if (!bits) {
+        auto at = std::lower_bound(few.begin(), few.end(), from);
+        for (; at != few.end() && *at == from; ++at) ++from;
+        return from;
+    }
+    for (std::uint32_t at = from / 64; at < words; ++at)
+        if (const std::uint64_t left = ~bits[at] & mask(at, std::max(from, at * 64), block_size); left != 0)
+            return at * 64 + static_cast<std::uint32_t>(std::countr_zero(left));
+    return block_size;
+}
+
+std::uint32_t offset_set::block::count(std::uint32_t from, std::uint32_t to) const {
+    if (full()) return to - from;
+    if (!bits)
+        return static_cast<std::uint32_t>(std::lower_bound(few.begin(), few.end(), to) -
+                                          std::lower_bound(few.begin(), few.end(), from));
+    std::uint32_t sum = 0;
+    for (std::uint32_t at = from / 64; at * 64 < to; ++at)
+        sum += static_cast<std::uint32_t>(std::popcount(bits[at] & mask(at, from, to)));
+    return sum;
+}
+
+void offset_set::block::to_bits() {
+    if (bits) return;
+    const bool all = full();
+    bits = std::make_unique<std::uint64_t[]>(words);
+    if (all) std::fill_n(bits.get(), words, ~std::uint64_t{0});
+    for (const std::uint16_t each : few) bits[each / 64] |= std::uint64_t{1} << (each % 64);
+    few = {};
+}
+
+void offset_set::block::settle() {
+    if (full()) {
+        bits.reset();
+        few = {};
+    } else if (members < bitmap_from / 2 && bits) {
+        few.reserve(members);
+        for (std::uint32_t at = next(0); at < block_size; at = next(at + 1))
+            few.push_back(static_cast<std::uint16_t>(at));
+        bits.reset();
+    }
+}
+
+void offset_set::block::fill(std::uint32_t from, std::uint32_t to) {
+    const std::uint32_t fresh = to - from - count(from, to);
+    if (fresh == 0) return;
+    if (!bits && members + fresh < bitmap_from) {
+        const auto first = std::lower_bound(few.begin(), few.end(), from);
+        const auto last = std::lower_bound(few.begin(), few.end(), to);
+        std::vector<std::uint16_t> all;
+        const auto at = few.erase(first, last);
+        for (std::uint32_t each = from; each < to; ++each) all.push_back(static_cast<std::uint16_t>(each));
+        few.insert(at, all.begin(), all.end());
+    } else {
+        to_bits();
+        for (std::uint32_t at = from / 64; at * 64 < to; ++at) bits[at] |= mask(at, from, to);
+    }
+    members += fresh;
+    settle();
+}
+
+void offset_set::block::clear(std::uint32_t from, std::uint32_t to) {
+    const std::uint32_t gone = count(from, to);
+    if (gone == 0) return;
+    if (full()) to_bits();
+    if (bits) {
+        for (std::uint32_t at = from / 64; at * 64 < to; ++at) bits[at] &= ~mask(at, from, to);
+    } else {
+        few.erase(std::lower_bound(few.begin(), few.end(), from), std::lower_bound(few.begin(), few.end(), to));
+    }
+    members -= gone;
+    settle();
+}
+
+template <typename Change>
+void offset_set::each_block(run within, bool make, Change change) {
+    if (within.count == 0) return;
+    const std::uint64_t last = (within.end() - 1) >> 16;
+    auto at = make ? blocks_.end() : blocks_.lower_bound(within.first >> 16);
+    for (std::uint64_t key = within.first >> 16; key <= last; ++key) {
+        if (!make) {
+            if (at == blocks_.end() || at->first > last) return;
+            key = at->first;
+        } else {
+            at = blocks_.try_emplace(key).first;
+        }
+        const std::uint64_t base = key << 16;
+        const auto from = static_cast<std::uint32_t>(std::max(within.first, base) - base);
+        const auto to = static_cast<std::uint32_t>(std::min<std::uint64_t>(within.end() - base, block_size));
+        count_ -= at->second.members;
+        change(at->second, from, to);
+        count_ += at->second.members;
+        at = at->second.members == 0 ? blocks_.erase(at) : std::next(at);
+    }
+}
+
+void offset_set::add(run more) {
+    each_block(more, true, [](block& of, std::uint32_t from, std::uint32_t to) { of.fill(from, to); });
+}
+void offset_set::remove(run less) {
+    each_block(less, false, [](block& of, std::uint32_t from, std::uint32_t to) { of.clear(from, to); });
+}
+void offset_set::add(std::uint64_t offset) {
+    add(run{offset, 1});
+}
+void offset_set::remove(std::uint64_t offset) {
+    remove(run{offset, 1});
+}
+
+bool offset_set::contains(std::uint64_t offset) const {
+    const auto found = blocks_.find(offset >> 16);
+    return found != blocks_.end() && found->second.contains(offset & (block_size - 1));
+}
+
+std::uint64_t offset_set::count(run within) const {
+    std::uint64_t sum = 0;
+    if (within.count == 0) return 0;
+    for (auto at = blocks_.lower_bound(within.first >> 16);
+         at != blocks_.end() && at->first << 16 < within.end(); ++at) {
+        const std::uint64_t base = at->first << 16;
+        sum += at->second.count(
+            static_cast<std::uint32_t>(std::max(within.first, base) - base),
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(within.end() - base, block_size)));
+    }
+    return sum;
+}
+
+std::optional<std::uint64_t> offset_set::next(std::uint64_t from) const {
+    for (auto at = blocks_.lower_bound(from >> 16); at != blocks_.end(); ++at) {
+        const std::uint64_t base = at->first << 16;
+        const std::uint32_t found = at->second.next(static_cast<std::uint32_t>(std::max(from, base) - base));
+        if (found < block_size) return base + found;
+    }
+    return std::nullopt;
+}
+
+std::uint64_t offset_set::next_absent(std::uint64_t from) const {
+    for (auto at = blocks_.find(from >> 16); at != blocks_.end() && at->first == from >> 16; ++at) {
+        const std::uint32_t found = at->second.next_absent(from & (block_size - 1));
+        if (found < block_size) return (at->first << 16) + found;
+        from = (at->first + 1) << 16;
+    }
+    return from;
+}
+
+std::optional<offset_set::run> offset_set::next_run(std::uint64_t from, std::uint64_t end) const {
+    const auto first = next(from);
+    if (!first || *first >= end) return std::nullopt;
+    return run{*first, std::min(end, next_absent(*first)) - *first};
+}
+
+std::optional<std::uint64_t> offset_set::next_not_in(const offset_set& other, std::uint64_t from) const {
+    for (auto at = next(from); at; at = next(*at)) {
+        const std::uint64_t free = other.next_absent(*at);
+        if (free == *at) return at;
+        *at = free;
+    }
+    return std::nullopt;
+}
+
+std::string offset_set::save() const {
+    std::string bytes;
+    std::uint64_t last = 0;
+    for (auto at = next_run(0, ~std::uint64_t{0}); at; at = next_run(last, ~std::uint64_t{0})) {
+        put_varint(bytes, at->first - last);
+        put_varint(bytes, at->count);
+        last = at->end();
+    }
+    return bytes;
+}
+
+bool offset_set::load(std::string_view saved) {
+    clear();
+    std::uint64_t last = 0;
+    while (!saved.empty()) {
+        const auto skip = take_varint(saved);
+        const auto length = take_varint(saved);
+        if (!skip || !length || *length == 0) return false;
+        const run next{last + *skip, *length};
+        // A run longer than any stream, or one that wraps round, is not one of ours.
+        if (next.first < last || next.end() < next.first || *length >> 40 != 0) return false;
+        add(next);
+        last = next.end();
+    }
+    return true;
+}
+
+}  // namespace ferry
