@@ -16,6 +16,7 @@
 #include "cli/progress.hpp"
 #include "cli/put.hpp"
 #include "cli/sending.hpp"
+#include "cli/units.hpp"
 
 namespace ferry::cli {
 namespace {
@@ -153,6 +154,23 @@ int sum_up(const talk& talk, const confirms::counts& counts, std::uint64_t sent,
     return to_int(late ? exit_code::timed_out : exit_code::partly_done);
 }
 
+// A wish for every message; one that comes with a message of json goes before it.
+void declare_wishes(command_line& line, put_flags& flags) {
+    const auto time = [&](const char* flag, const char* header, const char* what) {
+        line.value(flag, "DUR", what, [&flags, flag, header](const std::string& word) {
+            const auto ms = std::chrono::ceil<std::chrono::milliseconds>(parse_duration(flag, word));
+            flags.wishes[header] = ms.count();
+        });
+    };
+    time("--delay", "delay", "deliver it so long after it was stored, not before");
+    time("--ttl", "ttl", "remove it when nobody took it in that time");
+    line.value("--priority", "N", "0 to 9; a higher one is delivered first", [&](const std::string& word) {
+        if (word.size() != 1 || word[0] < '0' || word[0] > '9')
+            throw usage_error{fmt::format("--priority is 0 to 9, not '{}'", word)};
+        flags.wishes["priority"] = word[0] - '0';
+    });
+}
+
 void declare_put(command_line& line, put_flags& flags) {
     declare(line, flags.shared,
             {shared::endpoints, shared::topic, shared::input, shared::headers, shared::ending, shared::pacing,
@@ -163,6 +181,7 @@ void declare_put(command_line& line, put_flags& flags) {
     line.flag("--no-create", "fail when the stream is not there", [&] { flags.producer.create = false; });
     line.value("--sync", "GRADE", "how durable before the confirm: synced, written or queued",
                [&](const std::string& word) { flags.producer.grade = parse_grade("--sync", word); });
+    declare_wishes(line, flags);
 }
 
 // Sends until the input or the time ends; gives the number of messages put.
@@ -182,6 +201,8 @@ class putting {
         end_.heard();
         if (has_topic_) into.set_topic(frame{topic_});
         for (const auto& [name, value] : flags_.shared.headers) into.set_header(name, value);
+        for (const auto& [name, value] : flags_.wishes)
+            if (!into.headers().contains(name)) into.set_header(name, value);
         return true;
     }
 
@@ -287,9 +308,9 @@ int run_put(command_line& line) {
                         line.what().name);
 }
 
-constexpr std::array<std::string_view, 3> examples = {"ferry put :7000 jobs 'resize 1.png'",
-                                                      "ferry put :7000 jobs --confirm < jobs.txt",
-                                                      "ferry put :7000 jobs --in json < jobs.jsonl"};
+constexpr std::array<std::string_view, 4> examples = {
+    "ferry put :7000 jobs 'resize 1.png'", "ferry put :7000 jobs 'remind me' --delay 10m --priority 9",
+    "ferry put :7000 jobs --confirm < jobs.txt", "ferry put :7000 jobs --in json < jobs.jsonl"};
 constexpr std::array<std::string_view, 1> runnable = {
     "ferry spool --dir jobs --listen @./jobs.sock & s=$!; ferry put ./jobs.sock jobs 'resize 1.png' "
     "--confirm --wait "

@@ -194,6 +194,7 @@ void consumer_session::joined(std::string_view head, instant now) {
     if (!decode(head, message) || message.channel != channel_ || !joining_) return;
     joining_ = false;
     joined_ = true;
+    link_.opened();
     lease_ns_ = message.lease_ms * 1'000'000;
     start_ = message.start;
     claims_until_ns_ = now.monotonic_ns + message.claim_wait_ms * 1'000'000;

@@ -124,7 +124,8 @@ void offset_set::block::clear(std::uint32_t from, std::uint32_t to) {
     if (bits) {
         for (std::uint32_t at = from / 64; at * 64 < to; ++at) bits[at] &= ~mask(at, from, to);
     } else {
-        few.erase(std::lower_bound(few.begin(), few.end(), from), std::lower_bound(few.begin(), few.end(), to));
+        few.erase(std::lower_bound(few.begin(), few.end(), from),
+                  std::lower_bound(few.begin(), few.end(), to));
     }
     members -= gone;
     settle();

@@ -1,5 +1,5 @@
-// A set of offsets that stays small however its members are scattered: one bit or two bytes for each, and a few
-// bytes for each 65,536 that are all there.
+// A set of offsets that stays small however its members are scattered: one bit or two bytes for each, and a
+// few bytes for each 65,536 that are all there.
 //
 // Offsets are kept in blocks of 65,536: a sorted list of 16-bit numbers while a block has few, a bitmap from
 // 4,096 on, nothing but the fact when it is full. For sets of few long runs `run_set` is the better choice.
@@ -50,8 +50,8 @@ class offset_set {
   private:
     struct block {
         std::uint32_t members = 0;
-        std::vector<std::uint16_t> few;              // sorted, while members < bitmap_from
-        std::unique_ptr<std::uint64_t[]> bits;       // then
+        std::vector<std::uint16_t> few;         // sorted, while members < bitmap_from
+        std::unique_ptr<std::uint64_t[]> bits;  // then
         bool full() const noexcept { return members == 65'536; }
         bool contains(std::uint32_t at) const;
         std::uint32_t next(std::uint32_t from) const;         // 65,536 when there is none

@@ -83,6 +83,7 @@ void producer_session::opened(std::string_view head, instant now) {
     if (!decode(head, message) || message.channel != channel_ || !opening_) return;
     opening_ = false;
     opened_ = true;
+    link_.opened();
     producer_id_ = message.producer_id;
     epoch_ = message.epoch;
     previous_ = message.last_sequence;

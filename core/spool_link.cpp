@@ -61,7 +61,7 @@ spool_link::change spool_link::tick(instant now, bool waiting, std::vector<outgo
     if (!up_) {
         if (greeted_ns_ != 0 && now.monotonic_ns < greeted_ns_ + hello_every_ns) return result;
         greeted_ns_ = now.monotonic_ns;
-        out.push_back({encode(hello{version, client_, incarnation_}), std::nullopt});
+        out.push_back({encode(hello{version, client_, opened_in_}), std::nullopt});
         return result;
     }
     const std::uint64_t interval = waiting ? ping_while_waiting_ns : ping_interval_ns;

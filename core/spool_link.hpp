@@ -38,12 +38,15 @@ class spool_link {
 
     bool up() const noexcept { return up_; }
     std::uint64_t incarnation() const noexcept { return incarnation_; }
+    /// The session's channel is open in this incarnation: what it holds from now on is of this one.
+    void opened() noexcept { opened_in_ = incarnation_; }
     std::uint64_t message_bytes_max() const noexcept { return message_bytes_max_; }
 
   private:
     std::string client_;
     bool up_ = false;
     std::uint64_t incarnation_ = 0;
+    std::uint64_t opened_in_ = 0;
     std::uint64_t heard_ns_ = 0;
     std::uint64_t pinged_ns_ = 0;
     std::uint64_t last_pong_ = 0;

@@ -66,6 +66,7 @@ class Channel:
         self.socket.setsockopt(zmq.LINGER, 1000)
         self.socket.connect(endpoint)
         self.incarnation, self.channel, self.spoke, self.up = 0, 0, 0.0, False
+        self.opened_in = 0
 
     def send(self, *fields, body=None):
         try:
@@ -103,11 +104,12 @@ class Channel:
         while head[0] != WELCOME:
             if time.monotonic() >= deadline:
                 raise TimeoutError("no spool answers")
-            self.send(HELLO, 1, b"python", self.incarnation)
+            self.send(HELLO, 1, b"python", self.opened_in)
             head, _ = self.read(0.2)
         self.incarnation = head[2]
         self.channel += 1
         self.open(deadline)
+        self.opened_in = self.incarnation
         self.up = True
 
     def call(self, send, answer, timeout):

@@ -97,17 +97,13 @@ header_map administration::row_of(const stream& of, const group& whose) const {
     for (const auto& [number, each] : parts_.sessions)
         for (const auto& [channel_number, channel] : each.takes)
             consumers += channel.stream == of.number && channel.group == whose.number ? 1 : 0;
-    const std::uint64_t untouched =
-        of.next > whose.cursor()
-            ? of.next - whose.cursor() - of.gaps.count({whose.cursor(), of.next - whose.cursor()})
-            : 0;
     return {{"stream", of.name},
             {"name", whose.name},
-            {"ready", value(untouched + whose.returned_count())},
+            {"ready", value(whose.ready_count(of.next, of.lanes))},
             {"leased", value(whose.leased_count())},
-            {"delayed", value(whose.delayed_count())},
+            {"delayed", value(whose.waiting_count(of.lanes))},
             {"dead", value(whose.dead_count())},
-            {"acked_floor", value(std::min(whose.floor(of.gaps), of.next))},
+            {"acked_floor", value(std::min(whose.floor(of.lanes), of.next))},
             {"consumers", value(consumers)},
             {"from", whose.settings.from},
             {"lease_ms", value(whose.settings.lease_ms)},
@@ -261,6 +257,7 @@ administration::reply administration::spool_stats(session&, const header_map&) {
                    {"messages_dead", value(c.messages_dead)},
                    {"messages_damaged", value(c.messages_damaged)},
                    {"messages_redriven", value(c.messages_redriven)},
+                   {"messages_expired", value(c.messages_expired)},
                    {"messages_removed", value(c.messages_removed)},
                    {"leases_expired", value(c.leases_expired)},
                    {"acks_stale", value(c.acks_stale)},

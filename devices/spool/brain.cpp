@@ -24,10 +24,11 @@ brain::brain(const brain_options& options, spool_state recovered, instant now)
       dispatcher_{parts_},
       settlement_{parts_},
       claims_{parts_, settlement_},
+      timetable_{parts_},
       dead_letters_{parts_},
       administration_{parts_, settlement_, dead_letters_},
       times_{parts_} {
-    parts_.now = now;
+    parts_.now = parts_.opened = now;
     settle_restart();
 }
 
@@ -38,7 +39,7 @@ void brain::settle_restart() {
     for (auto& [number, each] : parts_.state.streams()) {
         const std::uint64_t stored_end = each.next;
         if (!clean && each.told_mark > each.next) {
-            each.gaps.add({each.next, each.told_mark - each.next});
+            each.lanes.gaps.add({each.next, each.told_mark - each.next});
             each.next = each.told_mark;
         }
         stream_run& run = parts_.stream_runs[number];
@@ -93,6 +94,7 @@ void brain::hello(session& from, const protocol::hello& request) {
     from.puts.clear();
     from.unsent.clear();
     from.client = request.client.substr(0, 256);
+    from.last_incarnation = request.last_incarnation;
     ++from.greetings;
     parts_.send(
         from.number,
@@ -229,6 +231,7 @@ void brain::tick(instant now) {
     parts_.now = now;
     parts_.journal.tick(now);
     claims_.tick();
+    timetable_.tick();
     settlement_.tick();
     intake_.tick();
     if (now.monotonic_ns >= retry_due_ns_) {
@@ -270,8 +273,9 @@ std::optional<append_action> brain::stop(instant now) {
 }
 
 std::uint64_t brain::next_due_ns() const {
-    std::uint64_t due = std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(),
-                                  claims_.next_due_ns(), dead_letters_.next_due_ns(), retry_due_ns_});
+    std::uint64_t due =
+        std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(), claims_.next_due_ns(),
+                  timetable_.next_due_ns(), dead_letters_.next_due_ns(), retry_due_ns_});
     for (const auto& [number, each] : parts_.sessions) due = std::min(due, each.heard_ns + silent_ns);
     return due;
 }

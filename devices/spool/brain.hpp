@@ -19,6 +19,7 @@
 #include "devices/spool/intake.hpp"
 #include "devices/spool/settlement.hpp"
 #include "devices/spool/time_search.hpp"
+#include "devices/spool/timetable.hpp"
 
 namespace ferry {
 
@@ -85,6 +86,7 @@ class brain {
     dispatcher dispatcher_;
     settlement settlement_;
     claims claims_;
+    timetable timetable_;
     dead_letter_office dead_letters_;
     administration administration_;
     time_search times_;

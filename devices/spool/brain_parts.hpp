@@ -52,6 +52,7 @@ struct brain_counters {
     std::uint64_t sessions_silent = 0;
     std::uint64_t messages_damaged = 0;
     std::uint64_t messages_redriven = 0;
+    std::uint64_t messages_expired = 0;  ///< removed undelivered, for their time was over
     std::uint64_t messages_removed = 0;  ///< purged, and dead letters dropped or over a limit
 };
 
@@ -69,6 +70,7 @@ struct stream_run {
     std::deque<std::pair<std::uint64_t, std::function<void()>>>
         untold;  ///< (end offset, answer) until the mark covers it
     std::uint64_t released = 0;
+    bool due_pending = false;  ///< a due mark is on its way to the disk: nothing may be given out before
 };
 
 /// What of a group lives only as long as the spool runs.
@@ -95,6 +97,7 @@ struct brain_parts {
     batch_cache cache;
     std::mt19937_64 random;
     instant now;
+    instant opened;  ///< when the brain was made
     std::map<std::uint64_t, session> sessions;
     std::map<std::uint32_t, stream_run> stream_runs;
     std::map<group_key, group_run> group_runs;
@@ -119,6 +122,11 @@ struct brain_parts {
     }
     void send_error(std::uint64_t to, std::uint64_t channel, std::string_view code, std::string text) {
         send(to, protocol::encode(protocol::error{channel, std::string{code}, std::move(text)}));
+    }
+    /// Wall time that runs on steadily from the opening, whatever the clock is set to meanwhile: what delays
+    /// and expiry go by.
+    std::uint64_t steady_wall_ms() const {
+        return (opened.wall_ns + (now.monotonic_ns - opened.monotonic_ns)) / 1'000'000;
     }
     std::uint64_t random_id() {
         std::uint64_t id = 0;

@@ -27,7 +27,7 @@ void claims::open(stream& in, std::uint64_t stored_end, bool clean) {
                 whose.release(id, std::vector<run>{whose.find_lease(id)->runs});
             records::attempt seen{in.number, number,
                                   static_cast<std::uint64_t>(records::attempt_reason::restarted),
-                                  whose.perhaps_seen(stored_end, in.gaps, parts_.now)};
+                                  whose.perhaps_seen(stored_end, in.lanes, parts_.now)};
             if (seen.runs.empty()) continue;
             parts_.journal.append(log::record_type::attempt, seen, parts_.now);
             parts_.journal.sync_soon(parts_.now, 0);
@@ -42,7 +42,9 @@ protocol::claim claims::give_back(const session& from, const take_channel& to, g
     lease* held = whose.find_lease(asked.lease);
     if (held != nullptr && held->user != from.user) return {asked.lease, {}};
     if (held == nullptr) {
-        if (!whose.awaits_claims() || asked.lease == 0) return {asked.lease, {}};
+        // Whoever was away for a whole run of the spool may find that somebody else had it meanwhile.
+        const bool was_here = from.last_incarnation + 1 >= parts_.options.incarnation;
+        if (!whose.awaits_claims() || asked.lease == 0 || !was_here) return {asked.lease, {}};
         held = &whose.new_lease({.id = asked.lease,
                                  .holder = to.holder,
                                  .frame = 0,

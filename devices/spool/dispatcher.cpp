@@ -45,7 +45,7 @@ void dispatcher::run() {
 
 void dispatcher::serve_group(stream& from, group& whose) {
     group_run& run = parts_.group_runs[{from.number, whose.number}];
-    if (run.reading || whose.settings.paused) return;
+    if (run.reading || whose.settings.paused || parts_.stream_runs[from.number].due_pending) return;
     std::size_t without = 0;  // consumers in a row that could take nothing
     while (!run.consumers.empty() && without < run.consumers.size()) {
         const auto next = run.consumers.front();
@@ -128,7 +128,7 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
     lease* under = nullptr;
     while (what.bytes < parcel_bytes) {
         const std::uint64_t room = channel.messages_max - channel.messages - what.messages;
-        auto picked = whose.pick(visible, from.gaps, room);
+        auto picked = whose.pick(visible, from.lanes, room);
         if (!picked || !below_mark(from, whose, *picked)) break;
         std::uint64_t taken = 0;
         if (!fill(what, from.number, *picked, taken)) {
@@ -140,7 +140,7 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
         }
         if (taken == 0) break;
         if (under == nullptr) under = &whose.new_lease(held);
-        whose.take({picked->offset, taken, picked->attempt, picked->failures, 0}, *under);
+        whose.take({picked->offset, taken, picked->attempt, picked->failures, 0}, from.lanes, *under);
     }
     if (what.messages == 0) return false;
     for (const delivered_run& each : what.runs)
@@ -192,7 +192,7 @@ void dispatcher::serve_readers(stream& from) {
 // Messages below the end may be on their way to disk still; dead letters are there or not.
 bool dispatcher::at_end(const stream& from, const take_channel& channel) const {
     if (channel.dead_of) return channel.has_end() && !next_for_reader(from, channel);
-    return from.gaps.first_absent(std::max(channel.read_from, from.first)) >= channel.read_until;
+    return from.lanes.gaps.first_absent(std::max(channel.read_from, from.first)) >= channel.read_until;
 }
 
 // What a reader sees next: whatever is stored, or the dead letters of one group.
@@ -207,9 +207,9 @@ std::optional<tried_run> dispatcher::next_for_reader(const stream& from, const t
     }
     // A stream made in this very turn has no entry yet, and nothing to show.
     const std::uint64_t visible = std::min(parts_.stream_runs[from.number].visible, channel.read_until);
-    const std::uint64_t first = from.gaps.first_absent(std::max(channel.read_from, from.first));
+    const std::uint64_t first = from.lanes.gaps.first_absent(std::max(channel.read_from, from.first));
     if (first >= visible) return std::nullopt;
-    const auto gap = from.gaps.next_run(first);
+    const auto gap = from.lanes.gaps.next_run(first);
     return tried_run{first, (gap ? std::min(visible, gap->first) : visible) - first, 1, 0, 0};
 }
 
@@ -293,8 +293,9 @@ void dispatcher::remove_damaged(stream& from, std::uint64_t from_offset, std::ui
         from.number, static_cast<std::uint64_t>(records::removal_reason::damage), {}, 0, 0};
     // What was let go while the read was under way is not damage.
     const std::uint64_t begin = std::max(from_offset, from.first);
-    for (std::uint64_t at = from.gaps.first_absent(begin); at < end; at = from.gaps.first_absent(at)) {
-        const auto gap = from.gaps.next_run(at);
+    for (std::uint64_t at = from.lanes.gaps.first_absent(begin); at < end;
+         at = from.lanes.gaps.first_absent(at)) {
+        const auto gap = from.lanes.gaps.next_run(at);
         const std::uint64_t until = gap ? std::min(end, gap->first) : end;
         record.runs.push_back({at, until - at});
         record.messages += until - at;

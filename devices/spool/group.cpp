@@ -30,7 +30,7 @@ void add_run(std::vector<run>& runs, run more) {
 
 bool group::open_run::same_fate(const open_run& other) const {
     return attempt == other.attempt && failures == other.failures && is == other.is &&
-           due_ns == other.due_ns && lease_id == other.lease_id;
+           priority == other.priority && due_ns == other.due_ns && lease_id == other.lease_id;
 }
 
 // Joins with the neighbours of equal fate, so that what came back in pieces does not stay in pieces.
@@ -55,27 +55,27 @@ void group::insert(std::uint64_t offset, const open_run& open) {
     }
     open_.emplace(first, whole);
     counts_[static_cast<int>(whole.is)] += whole.count;
-    if (whole.is == fate::ready) ready_.insert(first);
+    if (whole.is == fate::ready) ready_.emplace(9U - whole.priority, first);
     if (whole.is == fate::delayed) delayed_.emplace(whole.due_ns, first);
 }
 
 group::open_map::iterator group::erase(open_map::iterator at) {
     counts_[static_cast<int>(at->second.is)] -= at->second.count;
-    if (at->second.is == fate::ready) ready_.erase(at->first);
+    if (at->second.is == fate::ready) ready_.erase({9U - at->second.priority, at->first});
     if (at->second.is == fate::delayed) delayed_.erase({at->second.due_ns, at->first});
     return open_.erase(at);
 }
 
-void group::open_up_to(std::uint64_t offset, const run_set& gaps) {
-    while (cursor_ < offset) {
-        cursor_ = gaps.first_absent(cursor_);
-        const auto gap = gaps.next_run(cursor_);
-        const std::uint64_t end = gap ? std::min(offset, gap->first) : offset;
-        if (cursor_ < end) {
-            insert(cursor_, {.count = end - cursor_});
-            cursor_ = end;
+// What was passed over waits for its first attempt, each message with its own priority.
+void group::insert_new(run fresh, const lanes& of) {
+    of.split(fresh, [&](unsigned lane, run part) {
+        for (std::uint64_t at = part.first; at < part.end();) {
+            const unsigned priority = of.priority_of(lane, at);
+            const std::uint64_t end = lane == lanes::late_lane ? at + 1 : part.end();
+            insert(at, {.count = end - at, .priority = static_cast<std::uint8_t>(priority)});
+            at = end;
         }
-    }
+    });
 }
 
 // Takes what is open within the run out, and puts what `change` makes of each piece back (unless it says no).
@@ -113,21 +113,30 @@ void group::count_down(std::uint64_t lease_id, std::uint64_t count) {
     leases_.erase(found);
 }
 
-std::optional<tried_run> group::pick(std::uint64_t visible, const run_set& gaps,
-                                     std::uint64_t count_max) const {
-    if (count_max == 0) return std::nullopt;
-    if (const auto lowest = ready_.lower_bound(claims_below_); lowest != ready_.end()) {
-        const auto& [offset, open] = *open_.find(*lowest);
-        if (offset < visible)
-            return tried_run{offset, std::min({open.count, count_max, visible - offset}), open.attempt,
-                             open.failures, 0};
-        return std::nullopt;
+// The lowest of the highest priority that came back.
+std::optional<tried_run> group::pick_returned(std::uint64_t visible, const lanes& of,
+                                              std::uint64_t count_max) const {
+    for (unsigned rank = of.plain() ? 9 : 0; rank < lanes::priorities; ++rank) {
+        const auto lowest = ready_.lower_bound({rank, claims_below_});
+        if (lowest == ready_.end() || lowest->first != rank || lowest->second >= visible) continue;
+        const auto& [offset, open] = *open_.find(lowest->second);
+        return tried_run{offset, std::min({open.count, count_max, visible - offset}), open.attempt,
+                         open.failures, 0};
     }
-    const std::uint64_t first = gaps.first_absent(cursor_);
-    std::uint64_t end = visible;
-    if (const auto gap = gaps.next_run(first)) end = std::min(end, gap->first);
-    if (first >= end) return std::nullopt;
-    return tried_run{first, std::min(end - first, count_max), 1, 0, 0};
+    return std::nullopt;
+}
+
+std::optional<tried_run> group::pick(std::uint64_t visible, const lanes& of, std::uint64_t count_max) const {
+    if (count_max == 0) return std::nullopt;
+    const auto returned = ready_.empty() ? std::nullopt : pick_returned(visible, of, count_max);
+    if (returned && of.plain()) return returned;
+    const auto fresh = progress_.next(visible, of);
+    if (returned && fresh) {
+        const auto priority_of = [&](std::uint64_t at) { return of.priority_of(of.lane_of(at), at); };
+        if (priority_of(returned->offset) >= priority_of(fresh->first)) return returned;
+    }
+    if (fresh) return tried_run{fresh->first, std::min(fresh->count, count_max), 1, 0, 0};
+    return returned;
 }
 
 lease& group::new_lease(lease made) {
@@ -147,21 +156,17 @@ void group::extend(lease& held, std::uint64_t deadline_ns) {
     deadlines_.emplace(deadline_ns, held.id);
 }
 
-void group::take(const tried_run& picked, lease& under) {
-    const auto leased = [&](std::uint64_t, open_run& open) {
+void group::take(const tried_run& picked, const lanes& of, lease& under) {
+    const run taken{picked.offset, picked.count};
+    // From the cursor a gap may have been stepped over; the cursor goes with it, and the gap is settled.
+    progress_.look(taken, of, true, [&](run fresh) { insert_new(fresh, of); });
+    replace(taken, [&](std::uint64_t, open_run& open) {
         open.is = fate::leased;
         open.lease_id = under.id;
         open.due_ns = 0;
         return true;
-    };
-    // From the cursor a gap may have been stepped over; the cursor goes with it, and the gap is settled.
-    if (picked.offset >= cursor_) {
-        insert(picked.offset, {picked.count, 1, 0, fate::leased, 0, under.id});
-        cursor_ = picked.end();
-    } else {
-        replace({picked.offset, picked.count}, leased);
-    }
-    add_run(under.runs, {picked.offset, picked.count});
+    });
+    add_run(under.runs, taken);
     under.outstanding += picked.count;
 }
 
@@ -190,7 +195,6 @@ void group::hand_over(lease& held, std::uint64_t holder, std::uint64_t deadline_
 
 // Where an ack of a settled message belongs. A dead letter may be redriven, so its ack must not count.
 std::vector<run>* group::settled_as(std::uint64_t at, std::uint64_t& end, ack_outcome& into) const {
-    end = std::min(end, cursor_);
     const auto died = dead_.next(at);
     if (died && died->offset == at) {
         end = std::min(end, died->end());
@@ -206,7 +210,7 @@ std::vector<run>* group::settled_as(std::uint64_t at, std::uint64_t& end, ack_ou
     return &into.already;
 }
 
-void group::judge(std::uint64_t lease_id, run acked, ack_outcome& into) const {
+void group::judge(std::uint64_t lease_id, run acked, const lanes& of, ack_outcome& into) const {
     std::uint64_t at = acked.first;
     while (at < acked.end()) {
         auto next = open_.upper_bound(at);
@@ -219,7 +223,7 @@ void group::judge(std::uint64_t lease_id, run acked, ack_outcome& into) const {
         if (inside) {
             const bool held = open->second.is == fate::leased && open->second.lease_id == lease_id;
             where = held ? &into.leased : &into.stale;
-        } else if (at >= cursor_) {
+        } else if (!progress_.looked_at(at, end, of)) {
             where = &into.gone;
         } else {
             where = settled_as(at, end, into);
@@ -286,17 +290,20 @@ bool group::wake_due(std::uint64_t now_ns) {
     return any;
 }
 
-void group::apply_ack(run settled, const run_set& gaps) {
-    open_up_to(settled.first, gaps);
+void group::apply_ack(run settled, const lanes& of) {
+    progress_.look(settled, of, false, [&](run passed) { insert_new(passed, of); });
     replace(settled, [&](std::uint64_t, const open_run& open) {
         if (open.is == fate::leased) count_down(open.lease_id, open.count);
         return false;
     });
-    cursor_ = std::max(cursor_, settled.end());
 }
 
-void group::apply_attempt(const tried_run& tried, const run_set& gaps, instant now) {
-    open_up_to(tried.end(), gaps);
+void group::apply_attempt(const tried_run& tried, const lanes& of, instant now) {
+    progress_.look({tried.offset, tried.count}, of, true, [&](run passed) { insert_new(passed, of); });
+    set_tried(tried, now);
+}
+
+void group::set_tried(const tried_run& tried, instant now) {
     const bool later = tried.due_wall_ns > now.wall_ns;
     replace({tried.offset, tried.count}, [&](std::uint64_t, open_run& open) {
         if (open.is == fate::leased) count_down(open.lease_id, open.count);
@@ -309,16 +316,16 @@ void group::apply_attempt(const tried_run& tried, const run_set& gaps, instant n
     });
 }
 
-void group::apply_dead(const dead_run& died, const run_set& gaps) {
-    apply_ack({died.offset, died.count}, gaps);
+void group::apply_dead(const dead_run& died, const lanes& of) {
+    apply_ack({died.offset, died.count}, of);
     dead_.add(died);
 }
 
-void group::apply_redrive(run within) {
-    for (const dead_run& each : dead_.take(within)) insert(each.offset, {.count = each.count});
+void group::apply_redrive(run within, const lanes& of) {
+    for (const dead_run& each : dead_.take(within)) insert_new({each.offset, each.count}, of);
 }
 
-void group::apply_removed(run removed, const run_set& gaps) {
+void group::apply_removed(run removed, const lanes& of) {
     replace(removed, [&](std::uint64_t offset, const open_run& open) {
         if (open.is == fate::leased) gone_.add({offset, open.count});
         return true;
@@ -327,28 +334,28 @@ void group::apply_removed(run removed, const run_set& gaps) {
         const auto [first, end] = *gone_.runs().begin();
         gone_.remove({first, end - first});
     }
-    apply_ack(removed, gaps);
+    apply_ack(removed, of);
     dead_.take(removed);
 }
 
-void group::settle_but(const run_set& kept, std::uint64_t end, const run_set& gaps) {
-    for (std::uint64_t at = cursor_; at < end;) {
-        const auto live = kept.next_run(at);
-        const std::uint64_t until = live ? std::min(live->first, end) : end;
-        if (until > at) apply_ack({at, until - at}, gaps);
+void group::settle_but(const offset_set& kept, std::uint64_t end, const lanes& of) {
+    for (std::uint64_t at = progress_.cursor(); at < end;) {
+        const auto live = kept.next_run(at, end);
+        const std::uint64_t until = live ? live->first : end;
+        if (until > at) apply_ack({at, until - at}, of);
         at = live ? live->end() : end;
     }
 }
 
-void group::apply_seek(std::uint64_t start, const run_set& kept, std::uint64_t end, const run_set& gaps) {
+void group::apply_seek(std::uint64_t start, const offset_set& kept, std::uint64_t end, const lanes& of) {
     while (!open_.empty()) erase(open_.begin());
     leases_.clear();
     deadlines_.clear();
     claims_below_ = 0;
-    cursor_ = start;
-    settle_but(kept, end, gaps);
+    progress_.restart(start, of);
+    settle_but(kept, end, of);
     for (auto died = dead_.next(start); died; died = dead_.next(died->end()))
-        apply_ack({died->offset, died->count}, gaps);
+        apply_ack({died->offset, died->count}, of);
 }
 
 tried_run group::tried(std::uint64_t offset, const open_run& open, instant now) const {
@@ -357,7 +364,7 @@ tried_run group::tried(std::uint64_t offset, const open_run& open, instant now) 
     return {offset, open.count, open.attempt, open.failures, due};
 }
 
-std::vector<tried_run> group::perhaps_seen(std::uint64_t stored_end, const run_set& gaps, instant now) const {
+std::vector<tried_run> group::perhaps_seen(std::uint64_t stored_end, const lanes& of, instant now) const {
     const std::uint64_t end = std::min(delivered_mark_, stored_end);
     std::vector<tried_run> seen;
     for (const auto& [offset, open] : open_) {
@@ -367,17 +374,12 @@ std::vector<tried_run> group::perhaps_seen(std::uint64_t stored_end, const run_s
         ++one.attempt;
         seen.push_back(one);
     }
-    for (std::uint64_t at = gaps.first_absent(cursor_); at < end; at = gaps.first_absent(at)) {
-        const auto gap = gaps.next_run(at);
-        const std::uint64_t until = gap ? std::min(end, gap->first) : end;
-        seen.push_back({at, until - at, 2, 0, 0});
-        at = until;
-    }
+    progress_.each_new(end, of, [&](run fresh) { seen.push_back({fresh.first, fresh.count, 2, 0, 0}); });
     return seen;
 }
 
 group::saved group::save(instant now, bool with_leases) const {
-    saved into{number, name, settings, cursor_, delivered_mark_, {}, {}, {}};
+    saved into{number, name, settings, progress_.save(), delivered_mark_, {}, {}, {}};
     for (const auto& [offset, open] : open_) into.open.push_back(tried(offset, open, now));
     for (const auto& [offset, died] : dead_.runs()) into.dead.push_back(died);
     if (!with_leases) return into;
@@ -390,13 +392,13 @@ group::saved group::save(instant now, bool with_leases) const {
     return into;
 }
 
-group::group(const saved& from, instant now)
-    : group{static_cast<std::uint32_t>(from.number), from.name, from.settings, from.cursor} {
-    const run_set no_gaps;
+group::group(const saved& from, const lanes& of, instant now)
+    : group{static_cast<std::uint32_t>(from.number), from.name, from.settings, 0} {
+    progress_.load(from.looked_at);
     delivered_mark_ = from.delivered_mark;
     for (const tried_run& each : from.open) {
-        insert(each.offset, {.count = each.count});
-        apply_attempt(each, no_gaps, now);
+        insert_new({each.offset, each.count}, of);
+        set_tried(each, now);
     }
     for (const dead_run& each : from.dead) dead_.add(each);
     for (const saved_lease& each : from.leases) {
@@ -415,19 +417,29 @@ group::group(const saved& from, instant now)
     }
 }
 
-std::uint64_t group::floor(const run_set& gaps) const {
-    return open_.empty() ? gaps.first_absent(cursor_) : open_.begin()->first;
+std::uint64_t group::floor(const lanes& of) const {
+    if (open_.empty()) return progress_.lowest(of);
+    const std::uint64_t open = open_.begin()->first;
+    return of.plain() ? open : std::min(open, progress_.lowest(of));
 }
 
-std::uint64_t group::needed_from(const run_set& gaps) const {
-    const std::uint64_t settled = floor(gaps);
+bool group::needs(std::uint64_t offset, const lanes& of) const {
+    const auto after = open_.upper_bound(offset);
+    if (after != open_.begin() && std::prev(after)->first + std::prev(after)->second.count > offset)
+        return true;
+    std::uint64_t end = offset + 1;
+    return !progress_.looked_at(offset, end, of);
+}
+
+std::uint64_t group::needed_from(const lanes& of) const {
+    const std::uint64_t settled = floor(of);
     return dead_.empty() ? settled : std::min(settled, dead_.runs().begin()->first);
 }
 
-void group::add_needed(run_set& needed, std::uint64_t end) const {
+void group::add_needed(offset_set& needed, std::uint64_t end, const lanes& of) const {
     for (const auto& [offset, open] : open_) needed.add({offset, open.count});
     for (const auto& [offset, died] : dead_.runs()) needed.add({offset, died.count});
-    if (cursor_ < end) needed.add({cursor_, end - cursor_});
+    progress_.each_needed(end, of, [&](run fresh) { needed.add(fresh); });
 }
 
 }  // namespace ferry

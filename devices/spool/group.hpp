@@ -31,6 +31,8 @@
 #include "core/protocol.hpp"
 #include "core/run_set.hpp"
 #include "devices/spool/dead_letters.hpp"
+#include "devices/spool/lanes.hpp"
+#include "devices/spool/progress.hpp"
 
 namespace ferry {
 
@@ -86,7 +88,7 @@ struct ack_outcome {
 class group {
   public:
     group(std::uint32_t of_number, std::string of_name, group_settings with, std::uint64_t start)
-        : number{of_number}, name{std::move(of_name)}, settings{std::move(with)}, cursor_{start} {}
+        : number{of_number}, name{std::move(of_name)}, settings{std::move(with)}, progress_{start} {}
 
     const std::uint32_t number;
     const std::string name;
@@ -96,17 +98,17 @@ class group {
 
     /// The next messages to deliver: the lowest that came back, else from the cursor up to `visible`. Offsets
     /// in `gaps` hold no message.
-    std::optional<tried_run> pick(std::uint64_t visible, const run_set& gaps, std::uint64_t count_max) const;
+    std::optional<tried_run> pick(std::uint64_t visible, const lanes& of, std::uint64_t count_max) const;
 
     /// Puts what was picked under a lease.
-    void take(const tried_run& picked, lease& under);
+    void take(const tried_run& picked, const lanes& of, lease& under);
     lease& new_lease(lease made);
     lease* find_lease(std::uint64_t id);
     const std::unordered_map<std::uint64_t, lease>& leases() const noexcept { return leases_; }
     void extend(lease& held, std::uint64_t deadline_ns);
 
     /// Sorts the run by what an ack of it under this lease means; changes nothing.
-    void judge(std::uint64_t lease_id, run acked, ack_outcome& into) const;
+    void judge(std::uint64_t lease_id, run acked, const lanes& of, ack_outcome& into) const;
 
     /// What is still open under a lease, as runs of equal attempt.
     std::vector<tried_run> open_under(std::uint64_t lease_id, const std::vector<run>& within) const;
@@ -134,42 +136,51 @@ class group {
     // --- durable changes
     // -------------------------------------------------------------------------------------
 
-    void apply_ack(run settled, const run_set& gaps);
-    void apply_attempt(const tried_run& tried, const run_set& gaps, instant now);
-    void apply_dead(const dead_run& died, const run_set& gaps);
+    void apply_ack(run settled, const lanes& of);
+    void apply_attempt(const tried_run& tried, const lanes& of, instant now);
+    void apply_dead(const dead_run& died, const lanes& of);
     /// Dead letters in the run are ready again, for their first attempt.
-    void apply_redrive(run within);
+    void apply_redrive(run within, const lanes& of);
     /// Dead letters in the run are done with, for this group.
     void apply_drop(run within) { dead_.take(within); }
     /// The messages are removed from the stream: whatever they were here, they are settled.
-    void apply_removed(run removed, const run_set& gaps);
+    void apply_removed(run removed, const lanes& of);
     /// The group stands at `start`, as if all below were settled and all of `kept` above were new to it; what
     /// is dead stays so. Its leases end.
-    void apply_seek(std::uint64_t start, const run_set& kept, std::uint64_t end, const run_set& gaps);
+    void apply_seek(std::uint64_t start, const offset_set& kept, std::uint64_t end, const lanes& of);
+    /// A new group: everything below is settled for it.
+    void start_at(std::uint64_t start, const lanes& of) { progress_.restart(start, of); }
     /// From the cursor up to `end`, what is not in `kept` is settled.
-    void settle_but(const run_set& kept, std::uint64_t end, const run_set& gaps);
+    void settle_but(const offset_set& kept, std::uint64_t end, const lanes& of);
     void apply_mark(std::uint64_t delivered_mark) {
         delivered_mark_ = std::max(delivered_mark_, delivered_mark);
     }
 
     /// Everything below is removed, and was settled here: the gaps in it will not be known any more.
-    void pass(std::uint64_t removed_below) { cursor_ = std::max(cursor_, removed_below); }
+    void pass(std::uint64_t removed_below) { progress_.forget_below(removed_below); }
 
     /// After an unclean open: what was stored then and lies below the delivered mark may have been seen.
     /// Gives the runs whose attempt must rise, for one record that `apply_attempt` then reads.
-    std::vector<tried_run> perhaps_seen(std::uint64_t stored_end, const run_set& gaps, instant now) const;
+    std::vector<tried_run> perhaps_seen(std::uint64_t stored_end, const lanes& of, instant now) const;
 
     // --- looking
     // -------------------------------------------------------------------------------------------------
 
     std::uint64_t delivered_mark() const noexcept { return delivered_mark_; }
-    std::uint64_t cursor() const noexcept { return cursor_; }
+    std::uint64_t cursor() const noexcept { return progress_.cursor(); }
     /// All below is settled (dead letters and gaps count as settled).
-    std::uint64_t floor(const run_set& gaps) const;
+    std::uint64_t floor(const lanes& of) const;
     /// All below is needed by nobody in this group: the floor, or the lowest dead letter.
-    std::uint64_t needed_from(const run_set& gaps) const;
+    std::uint64_t needed_from(const lanes& of) const;
     /// Adds what this group still needs below `end` to `needed`.
-    void add_needed(run_set& needed, std::uint64_t end) const;
+    void add_needed(offset_set& needed, std::uint64_t end, const lanes& of) const;
+    /// Messages below `end` that are ready; those that wait for their time.
+    std::uint64_t ready_count(std::uint64_t end, const lanes& of) const {
+        return returned_count() + progress_.ready_count(end, of);
+    }
+    std::uint64_t waiting_count(const lanes& of) const { return delayed_count() + progress_.late_count(of); }
+    /// Whether the message is open here or was not looked at.
+    bool needs(std::uint64_t offset, const lanes& of) const;
     std::uint64_t leased_count() const noexcept { return counts_[static_cast<int>(fate::leased)]; }
     std::uint64_t delayed_count() const noexcept { return counts_[static_cast<int>(fate::delayed)]; }
     std::uint64_t returned_count() const noexcept { return counts_[static_cast<int>(fate::ready)]; }
@@ -190,18 +201,18 @@ class group {
         std::uint64_t number = 0;
         std::string name;
         group_settings settings;
-        std::uint64_t cursor = 0;
+        progress::saved looked_at;
         std::uint64_t delivered_mark = 0;
         std::vector<tried_run> open;
         std::vector<dead_run> dead;
         std::vector<saved_lease> leases;
         static auto fields(auto& m) {
-            return std::tie(m.number, m.name, m.settings, m.cursor, m.delivered_mark, m.open, m.dead,
+            return std::tie(m.number, m.name, m.settings, m.looked_at, m.delivered_mark, m.open, m.dead,
                             m.leases);
         }
     };
     saved save(instant now, bool with_leases) const;
-    group(const saved& from, instant now);
+    group(const saved& from, const lanes& of, instant now);
 
   private:
     enum class fate : std::uint8_t { ready, delayed, leased };
@@ -210,6 +221,7 @@ class group {
         std::uint64_t attempt = 1;
         std::uint64_t failures = 0;
         fate is = fate::ready;
+        std::uint8_t priority = 0;
         std::uint64_t due_ns = 0;    // when delayed
         std::uint64_t lease_id = 0;  // when leased
         bool same_fate(const open_run& other) const;
@@ -219,7 +231,10 @@ class group {
     void insert(std::uint64_t offset, const open_run& open);
     open_map::iterator erase(open_map::iterator at);
     void carve(run within);  // makes run borders at both ends
-    void open_up_to(std::uint64_t offset, const run_set& gaps);
+    void insert_new(run fresh, const lanes& of);
+    void set_tried(const tried_run& tried, instant now);
+    std::optional<tried_run> pick_returned(std::uint64_t visible, const lanes& of,
+                                           std::uint64_t count_max) const;
     tried_run tried(std::uint64_t offset, const open_run& open, instant now) const;
     template <typename Change>
     void replace(run within, Change change);
@@ -227,14 +242,14 @@ class group {
     std::vector<run>* settled_as(std::uint64_t at, std::uint64_t& end, ack_outcome& into) const;
 
     open_map open_;
-    std::set<std::uint64_t> ready_;                              // offsets of ready runs in open_
+    std::set<std::pair<unsigned, std::uint64_t>> ready_;         // (9 - priority, offset) of ready runs
     std::set<std::pair<std::uint64_t, std::uint64_t>> delayed_;  // (due, offset) of delayed runs
     std::unordered_map<std::uint64_t, lease> leases_;
     std::set<std::pair<std::uint64_t, std::uint64_t>> deadlines_;  // (deadline, lease id)
     dead_letters dead_;
     run_set gone_;  // removed while they were leased: what late acks are told, as long as the spool runs
     std::uint64_t counts_[3] = {};
-    std::uint64_t cursor_ = 0;
+    progress progress_{0};
     std::uint64_t delivered_mark_ = 0;
     std::uint64_t claims_below_ = 0;
 };

@@ -11,26 +11,13 @@ namespace {
 
 using namespace protocol;
 
-// Headers a message may ask something of the spool with. What is not built is refused, never ignored.
-constexpr std::array<std::string_view, 7> asking_headers = {"key",        "delay",    "deliver-at", "ttl",
-                                                            "expires-at", "priority", "message-id"};
 constexpr std::uint64_t expiry_every_ns = 3600ULL * 1'000'000'000;
 constexpr std::uint64_t producer_kept_ns = 7 * 24 * expiry_every_ns;
 constexpr std::uint64_t told_step = 65'536;
 constexpr std::uint64_t told_margin = 16'384;
 constexpr std::size_t smallest_window_bytes = batch_bytes_max;
-constexpr std::size_t head_bytes_max = 512;  // what a messages record holds beside the batch
-
-std::string_view asked_for(std::string_view headers) {
-    pack_cursor from{headers};
-    for (std::uint32_t left = from.map(); left > 0 && from.good(); --left) {
-        const std::string_view name = from.text();
-        from.skip();
-        if (std::find(asking_headers.begin(), asking_headers.end(), name) != asking_headers.end())
-            return name;
-    }
-    return {};
-}
+constexpr std::size_t apart_bytes_max = 24 << 20;  // delayed and expiring messages, of one stream
+constexpr std::size_t head_bytes_max = 512;        // what a messages record holds beside the batch
 
 }  // namespace
 
@@ -214,7 +201,7 @@ void intake::part(session& from, const protocol::part& request, const shared_byt
 }
 
 intake::verdict intake::judge_items(const protocol::put& request, std::string_view batch,
-                                    bool& headers) const {
+                                    item_notes& notes) const {
     if (request.checksum_kind > 1) return {code::bad_frame, "unknown kind of checksum", 0};
     if (request.checksum_kind == 1 && log::crc32c(batch) != request.checksum)
         return {code::bad_frame, "the batch does not match its checksum", 0};
@@ -228,10 +215,17 @@ intake::verdict intake::judge_items(const protocol::put& request, std::string_vi
                         std::to_string(parts_.options.message_bytes_max),
                     0};
         if (item->headers.empty()) continue;
-        headers = true;
-        if (const std::string_view asked = asked_for(item->headers); !asked.empty())
-            return {code::unsupported,
-                    "the header '" + std::string{asked} + "' is not supported by this spool", 0};
+        notes.headers = true;
+        std::string problem;
+        auto asked = read_wishes(item->headers, parts_.steady_wall_ms(), problem);
+        if (!asked) return {code::unsupported, std::move(problem), 0};
+        if (!asked->any()) continue;
+        asked->index = items - 1;
+        wishes* const last = notes.wishes.empty() ? nullptr : &notes.wishes.back();
+        if (last != nullptr && last->index + last->count == asked->index && last->same_as(*asked))
+            ++last->count;
+        else
+            notes.wishes.push_back(*asked);
     }
     if (!cursor.good() || items != request.count || items == 0 || items > (1U << 24))
         return {code::bad_frame, "the batch does not hold the messages it claims", 0};
@@ -239,7 +233,7 @@ intake::verdict intake::judge_items(const protocol::put& request, std::string_vi
 }
 
 intake::verdict intake::judge(const session& from, const put_channel& channel, const protocol::put& request,
-                              std::string_view batch, bool& headers) const {
+                              std::string_view batch, item_notes& notes) const {
     if (!parts_.read_only_reason.empty()) return {code::read_only, parts_.read_only_reason, 0};
     stream* into = parts_.state.find(channel.stream);
     if (into == nullptr) return {code::no_such_stream, "the stream was removed", 0};
@@ -256,7 +250,10 @@ intake::verdict intake::judge(const session& from, const put_channel& channel, c
                     std::to_string(parts_.options.record_bytes_max - head_bytes_max),
                 last + 1};
     if (parts_.disk_full) return {code::full, "the disk is full but for the reserve", last + 1};
-    return judge_items(request, batch, headers);
+    const verdict items = judge_items(request, batch, notes);
+    if (items.code.empty() && !notes.wishes.empty() && into->lanes.bytes_kept() > apart_bytes_max)
+        return {code::full, "the stream keeps too many delayed or expiring messages", last + 1};
+    return items;
 }
 
 const stored_batch* intake::find_duplicate(const put_channel& channel, const std::string& user,
@@ -311,22 +308,23 @@ void intake::put(session& from, const protocol::put& request, const shared_bytes
         return confirm_when_durable(from, request.channel, channel,
                                     {request.first, request.count, known->offset, true}, batch.view.size());
     }
-    bool headers = false;
-    const verdict found_wrong = judge(from, channel, request, batch.view, headers);
+    item_notes notes;
+    const verdict found_wrong = judge(from, channel, request, batch.view, notes);
     if (!found_wrong.code.empty()) return refuse(found_wrong.code, found_wrong.reason, found_wrong.expected);
-    store(from, request.channel, channel, request, std::move(batch), headers);
+    store(from, request.channel, channel, request, std::move(batch), std::move(notes));
 }
 
 void intake::store(session& from, std::uint64_t channel_number, put_channel& channel,
-                   const protocol::put& request, shared_bytes batch, bool headers) {
+                   const protocol::put& request, shared_bytes batch, item_notes notes) {
     stream& into = *parts_.state.find(channel.stream);
     const std::uint64_t offset = into.next;
     const std::uint64_t end = offset + request.count;
-    const records::messages_head head{from.user,       channel.producer_id,   channel.epoch,    request.first,
-                                      request.time_ns, request.checksum_kind, request.checksum, std::nullopt};
+    const records::messages_head head{from.user,        channel.producer_id, channel.epoch,
+                                      request.first,    request.time_ns,     request.checksum_kind,
+                                      request.checksum, std::nullopt,        std::move(notes.wishes)};
     if (!into.find_producer(from.user, channel.producer_id)) expire_producers(into, from.user);
     const auto flags = static_cast<std::uint8_t>(static_cast<unsigned>(channel.grade) |
-                                                 (headers ? records::has_headers : 0U));
+                                                 (notes.headers ? records::has_headers : 0U));
     parts_.journal.append({.type = log::record_type::messages,
                            .flags = flags,
                            .stream = into.number,

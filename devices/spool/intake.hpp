@@ -34,16 +34,21 @@ class intake {
         std::string reason;
         std::uint64_t expected = 0;
     };
+    // What was noticed in the items of a batch.
+    struct item_notes {
+        bool headers = false;
+        std::vector<ferry::wishes> wishes;
+    };
     stream* find_or_create(session& from, const protocol::open& request);
     void issue_identity(session& from, stream& into, const protocol::open& request, put_channel& channel);
     void answer_open(std::uint64_t session_number, std::uint64_t channel_number);
     verdict judge(const session& from, const put_channel& channel, const protocol::put& request,
-                  std::string_view batch, bool& headers) const;
-    verdict judge_items(const protocol::put& request, std::string_view batch, bool& headers) const;
+                  std::string_view batch, item_notes& notes) const;
+    verdict judge_items(const protocol::put& request, std::string_view batch, item_notes& notes) const;
     const stored_batch* find_duplicate(const put_channel& channel, const std::string& user,
                                        const protocol::put& request) const;
     void store(session& from, std::uint64_t channel_number, put_channel& channel,
-               const protocol::put& request, shared_bytes batch, bool headers);
+               const protocol::put& request, shared_bytes batch, item_notes notes);
     void confirm_when_durable(const session& from, std::uint64_t channel_number, const put_channel& channel,
                               protocol::stored_run what, std::uint64_t bytes);
     void expire_producers(stream& of, const std::string& user);

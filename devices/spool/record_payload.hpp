@@ -12,6 +12,7 @@
 
 #include "core/pack_fields.hpp"
 #include "devices/spool/group.hpp"
+#include "devices/spool/wishes.hpp"
 
 namespace ferry::records {
 
@@ -28,10 +29,11 @@ struct messages_head {
     std::uint64_t time_ns = 0;  ///< at the producer
     std::uint64_t checksum_kind = 0;
     std::uint64_t checksum = 0;
-    std::optional<std::string> voids;  ///< bitmap, first item in the lowest bit: stored but not counted
+    std::optional<std::string> voids;   ///< bitmap, first item in the lowest bit: stored but not counted
+    std::vector<ferry::wishes> wishes;  ///< of the items that ask for something, by index
     static auto fields(auto& m) {
         return std::tie(m.user, m.producer_id, m.epoch, m.first_sequence, m.time_ns, m.checksum_kind,
-                        m.checksum, m.voids);
+                        m.checksum, m.voids, m.wishes);
     }
 };
 /// Splits the payload of a messages record; false when it is malformed.
@@ -66,7 +68,8 @@ struct redrive {
     static auto fields(auto& m) { return std::tie(m.stream, m.group, m.runs); }
 };
 
-enum class mark_kind : std::uint64_t { delivered = 1, told = 2 };
+/// `due`: the late messages of a stream with a time up to `offset` (wall ms) are due.
+enum class mark_kind : std::uint64_t { delivered = 1, told = 2, due = 3 };
 struct mark {
     std::uint64_t kind = 0, stream = 0, group = 0, offset = 0;
     static auto fields(auto& m) { return std::tie(m.kind, m.stream, m.group, m.offset); }

@@ -66,7 +66,8 @@ struct session {
     std::uint64_t number = 0;
     std::string user;
     std::string client;
-    std::uint64_t greetings = 0;  ///< HELLOs so far: channels belong to the last one
+    std::uint64_t last_incarnation = 0;  ///< in which its channels were open last
+    std::uint64_t greetings = 0;         ///< HELLOs so far: channels belong to the last one
     std::uint64_t heard_ns = 0;
     std::map<std::uint64_t, put_channel> puts;
     std::map<std::uint64_t, take_channel> takes;

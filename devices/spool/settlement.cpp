@@ -200,7 +200,8 @@ void settlement::ack(session& from, const protocol::ack& request) {
         return parts_.send_error(from.number, request.channel, code::read_only, parts_.read_only_reason);
     const lease* held = to.whose->find_lease(request.lease);
     const bool own = held == nullptr || held->user == from.user;
-    for (const run& each : each_once(request.runs)) to.whose->judge(own ? request.lease : 0, each, outcome);
+    for (const run& each : each_once(request.runs))
+        to.whose->judge(own ? request.lease : 0, each, to.in->lanes, outcome);
     for (const run& each : outcome.leased) {
         parts_.counters.messages_acked += each.count;
         parts_.journal.acked(to.in->number, to.whose->number, each);
@@ -245,7 +246,8 @@ void settlement::nack(session& from, const protocol::nack& request) {
     ack_outcome outcome;
     const lease* held = to.whose->find_lease(request.lease);
     const bool own = held == nullptr || held->user == from.user;
-    for (const run& each : each_once(request.runs)) to.whose->judge(own ? request.lease : 0, each, outcome);
+    for (const run& each : each_once(request.runs))
+        to.whose->judge(own ? request.lease : 0, each, to.in->lanes, outcome);
     for (const run& each : outcome.leased) parts_.counters.messages_nacked += each.count;
     const std::string reason = request.reason.empty() ? "nacked" : request.reason.substr(0, 1024);
     fail_leased(*to.in, *to.whose, request.lease, outcome.leased, records::attempt_reason::nacked, reason,
@@ -260,7 +262,8 @@ void settlement::release(session& from, const protocol::release& request) {
     ack_outcome outcome;
     const lease* held = to.whose->find_lease(request.lease);
     const bool own = held == nullptr || held->user == from.user;
-    for (const run& each : each_once(request.runs)) to.whose->judge(own ? request.lease : 0, each, outcome);
+    for (const run& each : each_once(request.runs))
+        to.whose->judge(own ? request.lease : 0, each, to.in->lanes, outcome);
     to.whose->release(request.lease, outcome.leased);
     parts_.touched.insert(to.in->number);
     answer(from, request.channel, request.lease, *to.in, std::move(outcome), false);

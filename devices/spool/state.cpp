@@ -12,14 +12,14 @@ struct saved_stream {
     std::string name;
     records::stream_settings settings;
     std::uint64_t next = 0, first = 0, told_mark = 0;
-    std::vector<run> gaps;
+    ferry::lanes::saved lanes;
     std::vector<group::saved> groups;
     std::vector<producer_state> producers;
     std::vector<stream::byte_mark> byte_marks;
     std::uint64_t bytes_stored = 0;
     std::vector<std::uint64_t> removed;
     static auto fields(auto& m) {
-        return std::tie(m.number, m.name, m.settings, m.next, m.first, m.told_mark, m.gaps, m.groups,
+        return std::tie(m.number, m.name, m.settings, m.next, m.first, m.told_mark, m.lanes, m.groups,
                         m.producers, m.byte_marks, m.bytes_stored, m.removed);
     }
 };
@@ -37,7 +37,7 @@ saved_stream save_stream(const stream& from, instant now, bool with_leases) {
     saved_stream into{
         from.number, from.name, from.settings,   from.next,         from.first,  from.told_mark, {},
         {},          {},        from.byte_marks, from.bytes_stored, from.removed};
-    for (const auto& [gap, end] : from.gaps.runs()) into.gaps.push_back({gap, end - gap});
+    into.lanes = from.lanes.save();
     for (const auto& [number, each] : from.groups) into.groups.push_back(each.save(now, with_leases));
     for (const auto& [key, each] : from.producers) into.producers.push_back(each);
     return into;
@@ -51,9 +51,9 @@ stream load_stream(saved_stream&& from, instant now) {
     into.next = from.next;
     into.first = from.first;
     into.told_mark = from.told_mark;
-    for (const run& gap : from.gaps) into.gaps.add(gap);
+    into.lanes.load(from.lanes);
     for (const group::saved& each : from.groups)
-        into.groups.try_emplace(static_cast<std::uint32_t>(each.number), each, now);
+        into.groups.try_emplace(static_cast<std::uint32_t>(each.number), each, into.lanes, now);
     for (producer_state& each : from.producers)
         into.producers.emplace(stream::producer_key{each.user, each.id}, std::move(each));
     into.byte_marks = std::move(from.byte_marks);
@@ -105,8 +105,13 @@ bool spool_state::apply_messages(const log::record_header& header, std::string_v
     if (!records::split_messages(payload, head, batch)) return false;
     stream* into = find(header.stream);
     if (into == nullptr) return true;  // the stream was removed by a record that outlived this one's segment
-    if (header.first_offset > into->next) into->gaps.add({into->next, header.first_offset - into->next});
+    if (header.first_offset > into->next)
+        into->lanes.gaps.add({into->next, header.first_offset - into->next});
     into->next = std::max(into->next, header.first_offset + header.count);
+    for (const wishes& each : head.wishes) {
+        if (each.index + each.count > header.count) return false;
+        into->lanes.place(header.first_offset + each.index, each);
+    }
     into->count_bytes(header.first_offset, header.length - (payload.size() - batch.size()));
 
     producer_state& from = into->producers[{head.user, head.producer_id}];
@@ -136,7 +141,7 @@ bool spool_state::apply_acks(std::string_view payload) {
         stream* owner = nullptr;
         group* target = find_group(each.stream, each.group, owner);
         if (target == nullptr) continue;
-        for (const run& acked : each.runs) target->apply_ack(acked, owner->gaps);
+        for (const run& acked : each.runs) target->apply_ack(acked, owner->lanes);
         owner->settle_first();
     }
     return true;
@@ -147,7 +152,7 @@ bool spool_state::apply_attempt(std::string_view payload, instant now) {
     if (!unpack_struct(payload, record)) return false;
     stream* owner = nullptr;
     if (group* target = find_group(record.stream, record.group, owner))
-        for (const tried_run& each : record.runs) target->apply_attempt(each, owner->gaps, now);
+        for (const tried_run& each : record.runs) target->apply_attempt(each, owner->lanes, now);
     return true;
 }
 
@@ -156,7 +161,7 @@ bool spool_state::apply_dead(std::string_view payload) {
     if (!unpack_struct(payload, record)) return false;
     stream* owner = nullptr;
     if (group* target = find_group(record.stream, record.group, owner))
-        for (const dead_run& each : record.runs) target->apply_dead(each, owner->gaps);
+        for (const dead_run& each : record.runs) target->apply_dead(each, owner->lanes);
     return true;
 }
 
@@ -165,7 +170,7 @@ bool spool_state::apply_redrive(std::string_view payload) {
     if (!unpack_struct(payload, record)) return false;
     stream* owner = nullptr;
     if (group* target = find_group(record.stream, record.group, owner))
-        for (const run& each : record.runs) target->apply_redrive(each);
+        for (const run& each : record.runs) target->apply_redrive(each, owner->lanes);
     return true;
 }
 
@@ -176,6 +181,8 @@ bool spool_state::apply_mark(std::string_view payload) {
     group* target = find_group(record.stream, record.group, owner);
     if (record.kind == static_cast<std::uint64_t>(records::mark_kind::delivered)) {
         if (target != nullptr) target->apply_mark(record.offset);
+    } else if (owner != nullptr && record.kind == static_cast<std::uint64_t>(records::mark_kind::due)) {
+        owner->lanes.become_due(record.offset);
     } else if (owner != nullptr) {
         owner->told_mark = std::max(owner->told_mark, record.offset);
     }
@@ -218,7 +225,7 @@ bool spool_state::apply_group_change(std::string_view payload) {
     const auto found = owner->groups.find(number);
     if (record.change == static_cast<std::uint64_t>(records::settings_change::seek)) {
         if (found == owner->groups.end()) return true;
-        found->second.apply_seek(start, owner->kept(), owner->next, owner->gaps);
+        found->second.apply_seek(start, owner->kept(), owner->next, owner->lanes);
         owner->settle_first();
         return true;
     }
@@ -226,11 +233,12 @@ bool spool_state::apply_group_change(std::string_view payload) {
         found->second.settings = record.settings;
         return true;
     }
-    const run_set kept = owner->kept();
+    const offset_set kept = owner->kept();
     group& added =
         owner->groups.try_emplace(number, number, record.name, record.settings, start).first->second;
     added.apply_mark(record.delivered_mark);
-    added.settle_but(kept, owner->next, owner->gaps);
+    added.start_at(start, owner->lanes);
+    added.settle_but(kept, owner->next, owner->lanes);
     return true;
 }
 
@@ -265,8 +273,8 @@ bool spool_state::apply_removed(std::string_view payload) {
             if (whose != owner->groups.end()) whose->second.apply_drop(each);
             continue;
         }
-        owner->gaps.add(each);
-        for (auto& [number, each_group] : owner->groups) each_group.apply_removed(each, owner->gaps);
+        for (auto& [number, each_group] : owner->groups) each_group.apply_removed(each, owner->lanes);
+        owner->lanes.remove(each);
     }
     owner->settle_first();
     return true;

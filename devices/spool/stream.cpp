@@ -27,12 +27,12 @@ producer_state* stream::find_named_producer(const std::string& user, const std::
 }
 
 void stream::settle_first() {
-    std::uint64_t needed = groups.empty() ? std::min(next, gaps.first_absent(first)) : next;
-    for (const auto& [group_number, each] : groups) needed = std::min(needed, each.needed_from(gaps));
+    std::uint64_t needed = groups.empty() ? std::min(next, lanes.gaps.first_absent(first)) : next;
+    for (const auto& [group_number, each] : groups) needed = std::min(needed, each.needed_from(lanes));
     if (needed <= first) return;
     first = needed;
     for (auto& [group_number, each] : groups) each.pass(first);
-    gaps.remove({0, first});
+    lanes.forget_below(first);
     auto keep =
         std::upper_bound(byte_marks.begin(), byte_marks.end(), first,
                          [](std::uint64_t offset, const byte_mark& mark) { return offset < mark.offset; });
@@ -40,16 +40,16 @@ void stream::settle_first() {
     byte_marks.erase(byte_marks.begin(), keep);
 }
 
-run_set stream::kept() const {
-    run_set needed;
-    for (const auto& [group_number, each] : groups) each.add_needed(needed, next);
-    if (groups.empty()) needed.add({first, next - first});
+offset_set stream::kept() const {
+    offset_set needed;
+    for (const auto& [group_number, each] : groups) each.add_needed(needed, next, lanes);
+    if (groups.empty()) needed.add(run{first, next - first});
     return needed;
 }
 
 std::uint64_t stream::messages() const {
-    run_set needed = kept();
-    for (const auto& [gap, end] : gaps.runs()) needed.remove({gap, end - gap});
+    offset_set needed = kept();
+    for (const auto& [gap, end] : lanes.gaps.runs()) needed.remove(run{gap, end - gap});
     return needed.count();
 }
 

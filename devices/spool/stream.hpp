@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "core/protocol.hpp"
-#include "core/run_set.hpp"
 #include "devices/spool/group.hpp"
 #include "devices/spool/record_payload.hpp"
 
@@ -46,7 +45,7 @@ struct stream {
     std::uint64_t next = 0;       ///< offset the next message gets
     std::uint64_t first = 0;      ///< all below is removed: every group is through with it
     std::uint64_t told_mark = 0;  ///< below grade synced: no offset at or above it was told to anybody
-    run_set gaps;                 ///< offsets above `first` that hold no message
+    ferry::lanes lanes;           ///< the order above `first`, and which offsets hold no message
 
     std::map<std::uint32_t, group> groups;
     std::map<producer_key, producer_state> producers;
@@ -62,7 +61,7 @@ struct stream {
     void settle_first();
 
     /// What some group still needs, everything without a group. Offsets without a message may be among it.
-    run_set kept() const;
+    offset_set kept() const;
 
     /// Messages stored and not removed.
     std::uint64_t messages() const;

@@ -94,7 +94,7 @@ TEST_CASE("cli: what a spool cannot do is said in words and by the exit code") {
     const finished header = run_ferry({"put", spool.at, "s", "-H", "priority=3", "x"});
     CHECK(header.status == 2);
     CHECK(header.err.find("unsupported") != std::string::npos);
-    for (const char* flag : {"--key", "--delay", "--ttl", "--priority", "--message-id"})
+    for (const char* flag : {"--key", "--message-id"})
         CHECK(run_ferry({"put", spool.at, "s", flag, "1", "x"}).status == 2);
     run_ferry({"take", spool.at, "s", "--group", "g", "--from", "new", "--idle", "50ms"});
     const finished differs =
@@ -132,4 +132,22 @@ TEST_CASE("cli: what take got and did not print goes back without an attempt use
     CHECK(run_ferry({"take", spool.at, "s", "-n", "2"}).out == "1\n2\n");
     CHECK(run_ferry({"take", spool.at, "s", "-n", "3", "-F", "{attempt}:{payload}\\n"}).out ==
           "1:3\n1:4\n1:5\n");
+}
+
+TEST_CASE("cli: put --delay, --ttl and --priority say when a message comes, and whether") {
+    spool_process spool;
+    CHECK(run_ferry({"put", spool.at, "jobs", "late", "--delay", "700ms"}).status == 0);
+    CHECK(run_ferry({"put", spool.at, "jobs", "short", "--ttl", "1ms"}).status == 0);
+    CHECK(run_ferry({"put", spool.at, "jobs", "plain"}).status == 0);
+    CHECK(run_ferry({"put", spool.at, "jobs", "--in", "json"},
+                    {.input = "{\"payload\":\"urgent\",\"headers\":{\"priority\":9}}\n"})
+              .status == 0);
+    const finished took = run_ferry({"take", spool.at, "jobs", "-n", "3", "--credit", "1"});
+    CHECK(took.status == 0);
+    CHECK(took.out == "urgent\nplain\nlate\n");
+    const finished wrong = run_ferry({"put", spool.at, "jobs", "x", "--priority", "10"});
+    CHECK(wrong.status == 2);
+    const finished refused = run_ferry({"put", spool.at, "jobs", "x", "-H", "delay=soon"});
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find("the header 'delay' is an int") != std::string::npos);
 }

@@ -44,8 +44,8 @@ TEST_CASE("offset set: random changes agree with a plain set") {
             while (left != model.end() && other_model.contains(*left)) ++left;
             CHECK(set.next_not_in(other, from).value_or(0) == (left == model.end() ? 0 : *left));
             const run within{from, random() % range};
-            CHECK(set.count(within) == static_cast<std::uint64_t>(std::distance(
-                                           lowest, model.lower_bound(within.end()))));
+            CHECK(set.count(within) ==
+                  static_cast<std::uint64_t>(std::distance(lowest, model.lower_bound(within.end()))));
         }
         offset_set back;
         REQUIRE(back.load(set.save()));

@@ -95,11 +95,10 @@ void world::check_places() const {
     const stream* of = only_stream(*brain_);
     if (of == nullptr) return;
     for (const auto& [number, whose] : of->groups) {
-        run_set needed;
-        whose.add_needed(needed, of->next);
-        const std::uint64_t untouched = of->next - std::min(of->next, whose.cursor());
-        const std::uint64_t sum = untouched + whose.leased_count() + whose.delayed_count() +
-                                  whose.returned_count() + whose.dead_count();
+        offset_set needed;
+        whose.add_needed(needed, of->next, of->lanes);
+        const std::uint64_t sum = whose.ready_count(of->next, of->lanes) + whose.waiting_count(of->lanes) +
+                                  whose.leased_count() + whose.dead_count();
         if (needed.count() != sum)
             throw std::logic_error{"a message of " + whose.name + " is in two places (seed " +
                                    std::to_string(options_.seed) + ")"};

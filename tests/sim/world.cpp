@@ -223,8 +223,11 @@ void world::producer_step(producer& who) {
     if (who.waiting.size() < 30) {
         const std::string text = who.name + ":" + std::to_string(who.next++);
         model_.put(text);
+        message made{"topic", text};
+        if (pick(8) == 0) made.set_header("priority", static_cast<std::int64_t>(pick(10)));
+        if (pick(8) == 0) made.set_header("delay", static_cast<std::int64_t>(pick(10'000)));
         who.waiting.push_back({text, pick(2) == 0 ? who.session.put(std::string_view{text}, now_)
-                                                  : who.session.put(message{"topic", text}, now_)});
+                                                  : who.session.put(made, now_)});
     }
     if (pick(4) == 0) who.session.flush();
 }
@@ -333,7 +336,7 @@ void world::settle_down() {
         }
         for (const auto& [number, each] : brain_->state().streams())
             for (const auto& [group_number, whose] : each.groups)
-                resting = resting && whose.floor(each.gaps) >= each.next && whose.dead_count() == 0;
+                resting = resting && whose.floor(each.lanes) >= each.next && whose.dead_count() == 0;
         check_places();
         if (resting && round > 3) return;
         now_.monotonic_ns += 100'000'000;
@@ -350,7 +353,7 @@ void world::settle_down() {
     }
     for (const auto& [number, each] : brain_->state().streams())
         for (const auto& [group_number, whose] : each.groups)
-            why += ", " + whose.name + " stands at " + std::to_string(whose.floor(each.gaps)) + " of " +
+            why += ", " + whose.name + " stands at " + std::to_string(whose.floor(each.lanes)) + " of " +
                    std::to_string(each.next) + " (" + std::to_string(whose.leased_count()) + " leased, " +
                    std::to_string(whose.delayed_count()) + " delayed, " +
                    std::to_string(whose.returned_count()) + " returned, mark " +

@@ -23,7 +23,7 @@ using protocol::run;
 
 namespace {
 
-const run_set no_gaps;
+const lanes no_gaps;
 
 lease some_lease(std::uint64_t id) {
     return {.id = id, .holder = 1, .deadline_ns = 1000};
@@ -31,7 +31,7 @@ lease some_lease(std::uint64_t id) {
 
 ack_outcome judged(const group& by, std::uint64_t lease_id, run acked) {
     ack_outcome outcome;
-    by.judge(lease_id, acked, outcome);
+    by.judge(lease_id, acked, no_gaps, outcome);
     return outcome;
 }
 
@@ -141,10 +141,10 @@ TEST_CASE("offset list: ranges and single offsets are read and written, nonsense
 
 TEST_CASE("group: a redriven dead letter is ready for a first attempt, a dropped one is settled") {
     group g{1, "g", {}, 0};
-    g.take(*g.pick(10, no_gaps, 4), g.new_lease(some_lease(7)));
+    g.take(*g.pick(10, no_gaps, 4), no_gaps, g.new_lease(some_lease(7)));
     g.apply_dead({0, 4, 16, "nacked", 0}, no_gaps);
     CHECK(judged(g, 7, {0, 4}).stale == std::vector<run>{{0, 4}});  // its ack must not count
-    g.apply_redrive({1, 2});
+    g.apply_redrive({1, 2}, no_gaps);
     CHECK(g.dead_count() == 2);
     CHECK(*g.pick(10, no_gaps, 10) == tried_run{1, 2, 1, 0, 0});
     g.apply_drop({3, 1});
@@ -156,11 +156,11 @@ TEST_CASE("group: a redriven dead letter is ready for a first attempt, a dropped
 }
 
 TEST_CASE("group: an ack of what was removed while it was leased is told that it is gone") {
-    run_set gaps;
+    lanes gaps;
     group g{1, "g", {}, 0};
-    g.take(*g.pick(10, gaps, 4), g.new_lease(some_lease(7)));
+    g.take(*g.pick(10, gaps, 4), gaps, g.new_lease(some_lease(7)));
     g.apply_ack({0, 1}, gaps);
-    gaps.add({0, 6});
+    gaps.gaps.add({0, 6});
     g.apply_removed({0, 6}, gaps);
     const ack_outcome outcome = judged(g, 7, {0, 6});
     CHECK(outcome.already == std::vector<run>{{0, 1}, {4, 2}});
@@ -170,10 +170,10 @@ TEST_CASE("group: an ack of what was removed while it was leased is told that it
 }
 
 TEST_CASE("group: a seek ends its leases and starts attempts again, and what is dead stays dead") {
-    run_set kept;
-    kept.add({2, 18});
+    offset_set kept;
+    kept.add(run{2, 18});
     group g{1, "g", {}, 0};
-    g.take(*g.pick(20, no_gaps, 10), g.new_lease(some_lease(7)));
+    g.take(*g.pick(20, no_gaps, 10), no_gaps, g.new_lease(some_lease(7)));
     g.apply_dead({4, 2, 16, "nacked", 0}, no_gaps);
     g.apply_attempt({6, 1, 3, 2, 0}, no_gaps, {});
     g.apply_seek(1, kept, 20, no_gaps);
@@ -181,7 +181,7 @@ TEST_CASE("group: a seek ends its leases and starts attempts again, and what is 
     CHECK(g.dead_count() == 2);
     CHECK(judged(g, 7, {2, 2}).stale == std::vector<run>{{2, 2}});
     CHECK(*g.pick(20, no_gaps, 10) == tried_run{2, 2, 1, 0, 0});  // 1 was removed before
-    g.take(*g.pick(20, no_gaps, 10), g.new_lease(some_lease(8)));
+    g.take(*g.pick(20, no_gaps, 10), no_gaps, g.new_lease(some_lease(8)));
     CHECK(*g.pick(20, no_gaps, 30) == tried_run{6, 14, 1, 0, 0});
     g.apply_seek(20, kept, 20, no_gaps);
     CHECK(g.floor(no_gaps) == 20);

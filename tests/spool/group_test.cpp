@@ -9,7 +9,7 @@ using namespace ferry;
 
 namespace {
 
-const run_set no_gaps;
+const lanes no_gaps;
 
 lease some_lease(std::uint64_t id, std::uint64_t deadline = 1000) {
     return {.id = id, .holder = 1, .deadline_ns = deadline};
@@ -22,7 +22,7 @@ TEST_CASE("group: messages are picked in order, leased, and settled by acks") {
     auto picked = g.pick(10, no_gaps, 4);
     REQUIRE(picked);
     CHECK(*picked == tried_run{0, 4, 1, 0, 0});
-    g.take(*picked, g.new_lease(some_lease(7)));
+    g.take(*picked, no_gaps, g.new_lease(some_lease(7)));
     CHECK(g.leased_count() == 4);
     CHECK(g.pick(10, no_gaps, 100)->offset == 4);
     g.apply_ack({1, 2}, no_gaps);
@@ -36,11 +36,11 @@ TEST_CASE("group: messages are picked in order, leased, and settled by acks") {
 
 TEST_CASE("group: an ack is judged by the lease it comes under") {
     group g{1, "g", {}, 0};
-    g.take(*g.pick(10, no_gaps, 4), g.new_lease(some_lease(7)));
-    g.take(*g.pick(10, no_gaps, 2), g.new_lease(some_lease(8)));
+    g.take(*g.pick(10, no_gaps, 4), no_gaps, g.new_lease(some_lease(7)));
+    g.take(*g.pick(10, no_gaps, 2), no_gaps, g.new_lease(some_lease(8)));
     g.apply_ack({1, 1}, no_gaps);
     ack_outcome outcome;
-    g.judge(7, {0, 12}, outcome);
+    g.judge(7, {0, 12}, no_gaps, outcome);
     CHECK(outcome.leased == std::vector<run>{{0, 1}, {2, 2}});
     CHECK(outcome.already == std::vector<run>{{1, 1}});
     CHECK(outcome.stale == std::vector<run>{{4, 2}});
@@ -48,10 +48,10 @@ TEST_CASE("group: an ack is judged by the lease it comes under") {
 }
 
 TEST_CASE("group: gaps are stepped over and never become ready") {
-    run_set gaps;
-    gaps.add({3, 4});
+    lanes gaps;
+    gaps.gaps.add({3, 4});
     group g{1, "g", {}, 0};
-    g.take(*g.pick(10, gaps, 100), g.new_lease(some_lease(1)));
+    g.take(*g.pick(10, gaps, 100), gaps, g.new_lease(some_lease(1)));
     auto picked = g.pick(10, gaps, 100);
     REQUIRE(picked);
     CHECK(*picked == tried_run{7, 3, 1, 0, 0});
@@ -63,7 +63,7 @@ TEST_CASE("group: gaps are stepped over and never become ready") {
 
 TEST_CASE("group: a nacked message waits for its time and comes back with its attempt") {
     group g{1, "g", {}, 0};
-    g.take(*g.pick(10, no_gaps, 1), g.new_lease(some_lease(1)));
+    g.take(*g.pick(10, no_gaps, 1), no_gaps, g.new_lease(some_lease(1)));
     const instant now{1000, 5000};
     g.apply_attempt({0, 1, 2, 1, 5700}, no_gaps, now);
     CHECK(g.delayed_count() == 1);
@@ -76,7 +76,7 @@ TEST_CASE("group: a nacked message waits for its time and comes back with its at
 
 TEST_CASE("group: dead letters are settled for the floor and kept") {
     group g{1, "g", {}, 0};
-    g.take(*g.pick(10, no_gaps, 2), g.new_lease(some_lease(1)));
+    g.take(*g.pick(10, no_gaps, 2), no_gaps, g.new_lease(some_lease(1)));
     g.apply_dead({0, 1, 16, "tried too often"}, no_gaps);
     g.apply_ack({1, 1}, no_gaps);
     CHECK(g.floor(no_gaps) == 2);
@@ -97,16 +97,16 @@ TEST_CASE("group: after an unclean stop what lies below the mark is flagged, the
 
 TEST_CASE("group: a snapshot brings it back, with its leases after an orderly stop") {
     group g{1, "g", {}, 0};
-    g.take(*g.pick(10, no_gaps, 3), g.new_lease(some_lease(1)));
+    g.take(*g.pick(10, no_gaps, 3), no_gaps, g.new_lease(some_lease(1)));
     g.apply_ack({1, 1}, no_gaps);
     g.apply_dead({2, 1, 3, "why"}, no_gaps);
     g.apply_mark(3);
-    const group back{g.save({}, false), {}};
+    const group back{g.save({}, false), no_gaps, {}};
     CHECK(back.cursor() == 3);
     CHECK(back.dead_count() == 1);
     CHECK(*back.pick(10, no_gaps, 10) == tried_run{0, 1, 1, 0, 0});
     CHECK(back.perhaps_seen(10, no_gaps, {}) == std::vector<tried_run>{{0, 1, 2, 0, 0}});
-    const group stopped{g.save({}, true), {}};
+    const group stopped{g.save({}, true), no_gaps, {}};
     CHECK(stopped.leased_count() == 1);
     CHECK(stopped.leases().at(1).holder == 0);
     CHECK(stopped.pick(10, no_gaps, 10)->offset == 3);
@@ -128,7 +128,7 @@ TEST_CASE("group: random leases, acks, releases and failures agree with a plain 
             switch (random() % 4) {
                 case 0:
                     if (const auto picked = g.pick(stored, no_gaps, 1 + random() % 8)) {
-                        g.take(*picked, g.new_lease(some_lease(next_lease)));
+                        g.take(*picked, no_gaps, g.new_lease(some_lease(next_lease)));
                         for (std::uint64_t i = picked->offset; i < picked->end(); ++i) {
                             REQUIRE(model[i].first == fate::ready);
                             REQUIRE(model[i].second == picked->attempt);
@@ -140,7 +140,7 @@ TEST_CASE("group: random leases, acks, releases and failures agree with a plain 
                 case 1: {
                     const std::uint64_t id = 1 + random() % next_lease;
                     ack_outcome outcome;
-                    g.judge(id, some, outcome);
+                    g.judge(id, some, no_gaps, outcome);
                     std::uint64_t judged = 0;
                     for (const auto* list :
                          {&outcome.leased, &outcome.already, &outcome.stale, &outcome.gone})

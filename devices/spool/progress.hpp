@@ -1,0 +1,119 @@
+// Progress: how far a group has looked at its stream, lane by lane.
+//
+// In the lane of each priority everything below a cursor has been looked at (given out, or settled
+// otherwise); late messages become due in any order, so of these a set is kept. What a message that was
+// looked at is now, the group knows; one that was not is ready for its first attempt, once it is due.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/offset_set.hpp"
+#include "devices/spool/lanes.hpp"
+
+namespace ferry {
+
+class progress {
+  public:
+    using run = protocol::run;
+
+    explicit progress(std::uint64_t start) { cursors_.fill(start); }
+
+    /// Everything below `start` counts as looked at, nothing above.
+    void restart(std::uint64_t start, const lanes& of);
+
+    /// The next messages that nobody looked at, below `visible`: the highest priority first, then by offset.
+    std::optional<run> next(std::uint64_t visible, const lanes& of) const;
+
+    /// Looks at `what`. Messages of its lanes that are passed over and were not looked at are given to
+    /// `passed`; with `itself` those of `what` too.
+    template <typename Passed>
+    void look(run what, const lanes& of, bool itself, Passed passed) {
+        of.split(what, [&](unsigned lane, run part) {
+            const std::uint64_t end = itself ? part.end() : part.first;
+            if (lane == lanes::late_lane) {
+                if (itself) each_untaken(of, part, passed);
+                taken_.add(part);
+                return;
+            }
+            std::uint64_t& cursor = cursors_.at(lane);
+            for (auto over = of.next(lane, cursor, end); over; over = of.next(lane, cursor, end)) {
+                passed(*over);
+                cursor = over->end();
+            }
+            cursor = std::max(cursor, part.end());
+        });
+    }
+
+    /// Whether the message at `at` was looked at, and up to where (at most `end`) that is so.
+    bool looked_at(std::uint64_t at, std::uint64_t& end, const lanes& of) const;
+
+    /// Calls `take` for all that was not looked at below `end`: of the late ones those that are due.
+    template <typename Take>
+    void each_new(std::uint64_t end, const lanes& of, Take take) const {
+        for (unsigned lane = 0; lane < lanes::priorities; ++lane) {
+            if (lane > 0 && of.plain()) return;
+            std::uint64_t at = cursors_[lane];
+            for (auto part = of.next(lane, at, end); part; part = of.next(lane, at, end)) {
+                take(*part);
+                at = part->end();
+            }
+            each_untaken_of(of.due(lane), {0, end}, take);
+        }
+    }
+    /// The same, with those that are not due.
+    template <typename Take>
+    void each_needed(std::uint64_t end, const lanes& of, Take take) const {
+        for (unsigned lane = 0; lane < lanes::priorities; ++lane) {
+            if (lane > 0 && of.plain()) return;
+            std::uint64_t at = cursors_[lane];
+            for (auto part = of.next(lane, at, end); part; part = of.next(lane, at, end)) {
+                take(*part);
+                at = part->end();
+            }
+        }
+        each_untaken(of, {0, end}, take);
+    }
+
+    /// The lowest offset that may not have been looked at; `end` and above when all below was.
+    std::uint64_t lowest(const lanes& of) const;
+    /// How many messages below `end` wait for their first attempt, and how many are not due yet.
+    std::uint64_t ready_count(std::uint64_t end, const lanes& of) const;
+    std::uint64_t late_count(const lanes& of) const { return of.late().count() - of.due_count(); }
+
+    /// Everything below is removed: it will not be known any more.
+    void forget_below(std::uint64_t first);
+    /// These are removed.
+    void forget(run gone) { taken_.remove(gone); }
+
+    /// Of lane 0: what a plain stream needs to know.
+    std::uint64_t cursor() const noexcept { return cursors_[0]; }
+
+    struct saved {
+        std::vector<std::uint64_t> cursors;  // one, or one a lane when they differ
+        std::string taken;
+        static auto fields(auto& m) { return std::tie(m.cursors, m.taken); }
+    };
+    saved save() const;
+    bool load(const saved& from);
+
+  private:
+    template <typename Take>
+    void each_untaken_of(const offset_set& of, run within, Take take) const {
+        for (auto at = of.next_not_in(taken_, within.first); at && *at < within.end();
+             at = of.next_not_in(taken_, *at + 1))
+            take(run{*at, 1});
+    }
+    template <typename Take>
+    void each_untaken(const lanes& of, run within, Take take) const {
+        each_untaken_of(of.late(), within, take);
+    }
+
+    std::array<std::uint64_t, lanes::priorities> cursors_{};
+    offset_set taken_;  // late messages that were looked at
+};
+
+}  // namespace ferry

@@ -1,0 +1,199 @@
+// Priorities, delays and expiry: what comes when, and what of it survives.
+#include "devices/spool/lanes.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "tests/spool/table.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+
+namespace {
+
+using offsets = std::vector<std::uint64_t>;
+
+message asking(const char* header, std::int64_t value) {
+    message made{"x"};
+    made.set_header(header, value);
+    return made;
+}
+
+// A consumer that is given one message at a time, so that each is chosen when it is its turn.
+void one_by_one(table& t, const std::string& name) {
+    t.consumer(name, {.stream = "s", .group = "g", .credit_messages = 1});
+}
+
+}  // namespace
+
+TEST_CASE("lanes: a higher priority comes first, and within one the order is that of arrival") {
+    table t;
+    t.put({message{"x"}, asking("priority", 3), asking("priority", 9), message{"x"}, asking("priority", 9),
+           asking("priority", 3)});
+    one_by_one(t, "a");
+    CHECK(t.work("a") == offsets{2, 4, 1, 5, 0, 3});
+    CHECK(t.the_group().floor(t.the_stream().lanes) == 6);
+    CHECK(t.the_stream().first == 6);
+}
+
+TEST_CASE("lanes: a redelivery keeps its priority") {
+    table t;
+    t.put({message{"x"}, message{"x"}, asking("priority", 5)});
+    consumer_session& a = t.consumer("a", {.stream = "s", .group = "g", .credit_messages = 1});
+    t.settle();
+    const auto urgent = a.next(t.now().monotonic_ns);
+    REQUIRE(urgent->offset == 2);
+    a.nack(urgent->lease, 2, 0, "again");
+    CHECK(t.work("a") == offsets{2, 0, 1});
+}
+
+TEST_CASE("lanes: a backlog of all priorities outlives a crash and a snapshot, each message once") {
+    std::mt19937_64 random{11};
+    table t;
+    std::vector<message> all;
+    std::vector<std::pair<std::int64_t, std::uint64_t>> expected;
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+        const auto priority = static_cast<std::int64_t>(random() % 10);
+        all.push_back(asking("priority", priority));
+        expected.emplace_back(9 - priority, i);
+    }
+    std::sort(expected.begin(), expected.end());
+    t.put(all);
+    one_by_one(t, "a");
+    offsets got;
+    consumer_session& a = t.consumer("a");
+    for (int i = 0; i < 700; ++i) {
+        t.settle();
+        const auto item = a.next(t.now().monotonic_ns);
+        REQUIRE(item);
+        got.push_back(item->offset);
+        a.ack(item->lease, item->offset);
+        if (i == 200) t.want_snapshot();
+        if (i == 400 || i == 500) {
+            t.restart(i == 500);
+            t.reconnect("a");
+            t.pass(3 * second_ns);
+        }
+    }
+    for (const std::uint64_t each : t.work("a")) got.push_back(each);
+    REQUIRE(got.size() == 2000);
+    for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == expected[i].second);
+}
+
+TEST_CASE("lanes: a delayed message comes when it is due and not before, and others do not wait for it") {
+    table t;
+    t.put({asking("delay", 5000), message{"x"}, asking("delay", 2000)});
+    one_by_one(t, "a");
+    CHECK(t.work("a") == offsets{1});
+    CHECK(t.the_group().waiting_count(t.the_stream().lanes) == 2);
+    t.pass(second_ns + second_ns / 2);
+    CHECK(t.work("a").empty());
+    t.pass(second_ns);
+    CHECK(t.work("a") == offsets{2});
+    t.pass(3 * second_ns);
+    CHECK(t.work("a") == offsets{0});
+    CHECK(t.the_stream().first == 3);
+}
+
+TEST_CASE("lanes: a clock that is set neither hastens nor holds up a delay while the spool lives") {
+    for (const std::int64_t jump : {-3600 * 1'000'000'000LL, 3600 * 1'000'000'000LL}) {
+        CAPTURE(jump);
+        table t;
+        t.put({asking("delay", 2000)});
+        one_by_one(t, "a");
+        t.set_clock(jump);
+        CHECK(t.work("a").empty());
+        t.pass(3 * second_ns);
+        CHECK(t.work("a") == offsets{0});
+    }
+}
+
+TEST_CASE(
+    "lanes: a delay goes on by wall time through a crash, and what came due is flagged after the next") {
+    table t;
+    t.put({asking("delay", 10'000), asking("delay", 20'000)});
+    consumer_session& a = t.consumer("a", {.stream = "s", .group = "g", .credit_messages = 10});
+    t.settle();
+    t.restart(false);
+    t.reconnect("a");
+    t.pass(5 * second_ns);
+    CHECK(!a.has_next());
+    t.pass(6 * second_ns);
+    CHECK(a.next(t.now().monotonic_ns)->attempt == 1);
+    // It was shown. The spool dies, the clock is set back an hour, and nobody claims it.
+    t.cut_off("a");
+    t.restart(false);
+    t.set_clock(-3600 * 1'000'000'000LL);
+    t.consumer("b");
+    t.pass(3 * second_ns);
+    CHECK(t.take("b") == std::map<std::uint64_t, std::uint64_t>{{0, 2}});
+}
+
+TEST_CASE("lanes: what expires is removed, counted and told, also for a group that comes later") {
+    table t;
+    t.put({asking("ttl", 2000), message{"x"}, asking("ttl", 60'000)});
+    t.pass(3 * second_ns);
+    one_by_one(t, "a");
+    CHECK(t.work("a") == offsets{1, 2});
+    CHECK(t.counters().messages_expired == 1);
+    t.pass(60 * second_ns);
+    CHECK(t.counters().messages_expired == 1);  // it was acked: nothing was lost
+}
+
+TEST_CASE("lanes: a message that expires while it is leased is gone, and its ack is told so") {
+    table t;
+    consumer_session& a = t.consumer("a");
+    t.put({asking("ttl", 2000)});
+    t.settle();
+    const auto held = a.next(t.now().monotonic_ns);
+    REQUIRE(held);
+    t.pass(3 * second_ns);
+    a.ack(held->lease, 0);
+    t.settle();
+    CHECK(a.take_settled().stale.size() == 1);
+    CHECK(t.counters().messages_expired == 1);
+}
+
+TEST_CASE("lanes: wishes that cannot be obeyed are refused, with the header's name") {
+    table t;
+    for (const char* name : {"priority", "delay", "ttl", "deliver-at", "expires-at"}) {
+        CAPTURE(name);
+        CHECK(t.put({asking(name, -1)}) == "unsupported");
+        CHECK(t.put({asking(name, 1)}).empty());
+    }
+    CHECK(t.put({asking("priority", 10)}) == "unsupported");
+    message both = asking("delay", 1);
+    both.set_header("deliver-at", std::int64_t{1});
+    CHECK(t.put({both}) == "unsupported");
+    CHECK(t.put({asking("message-id", 1)}) == "unsupported");
+}
+
+TEST_CASE("lanes: a million delayed messages take little memory, and go into a snapshot and back") {
+    lanes all;
+    std::mt19937_64 random{5};
+    for (std::uint64_t i = 0; i < 1'000'000; ++i)
+        all.place(i, {.index = 0, .due_ms = 1'700'000'000'000 + random() % 1'000'000'000});
+    CHECK(all.bytes_kept() < 24U << 20);
+    all.remove({10, 5});
+    all.become_due(1'700'500'000'000);
+    lanes back;
+    REQUIRE(back.load(all.save()));
+    CHECK(back.late().count() == 999'995);
+    CHECK(back.due_count() == all.due_count());
+    back.become_due(~std::uint64_t{0} >> 20);
+    CHECK(back.due_count() == 999'995);
+}
+
+TEST_CASE("lanes: a group that starts with new messages gets no late ones of before") {
+    table t;
+    t.put({asking("delay", 1000), message{"x"}});
+    consumer_session_options of{.stream = "s", .group = "g", .credit_messages = 10};
+    of.from = "new";
+    t.consumer("a", of);
+    t.settle();
+    t.put({asking("delay", 1000)});
+    t.pass(3 * second_ns);
+    CHECK(t.work("a") == offsets{2});
+}
