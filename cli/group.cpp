@@ -30,6 +30,25 @@ std::int64_t read_lease_ms(const std::string& text) {
     return lease.count();
 }
 
+std::int64_t read_lease_max_ms(const std::string& text) {
+    const auto most = std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease-max", text));
+    if (most.count() == 0) throw usage_error{"--lease-max: at least 1ms"};
+    return most.count();
+}
+
+// "0s,1s,5s" as the milliseconds the spool reads.
+std::string read_backoff(const std::string& text) {
+    std::string steps;
+    for (std::size_t at = 0; at <= text.size();) {
+        const std::size_t end = std::min(text.find(',', at), text.size());
+        const auto step = std::chrono::ceil<std::chrono::milliseconds>(
+            parse_duration("--backoff", text.substr(at, end - at)));
+        steps += (steps.empty() ? "" : ",") + std::to_string(step.count());
+        at = end + 1;
+    }
+    return steps;
+}
+
 std::int64_t read_attempts(const std::string& text) {
     constexpr std::uint64_t attempts_max = 1'000'000'000;
     const std::uint64_t attempts = parse_count("--max-attempts", text);
@@ -45,6 +64,17 @@ void declare_settings(command_line& line, header_map& settings) {
         "--lease", "DUR", "create: how long a consumer has for a message unless it renews (30s)",
         [&](const std::string& text) { settings.insert_or_assign("group_lease_ms", read_lease_ms(text)); });
     line.value(
+        "--lease-max", "DUR", "create: a lease is not renewed beyond this (12h)",
+        [&](const std::string& text) { settings.insert_or_assign("lease_max_ms", read_lease_max_ms(text)); });
+    line.value("--backoff", "DUR,...",
+               "create: pause after the 1st, 2nd, ... failure; the last repeats (0s,1s,5s,30s)",
+               [&](const std::string& text) { settings.insert_or_assign("backoff_ms", read_backoff(text)); });
+    line.value("--max-in-flight", "N", "create: messages on lease at a time, of all consumers (no limit)",
+               [&](const std::string& text) {
+                   settings.insert_or_assign("max_in_flight",
+                                             static_cast<std::int64_t>(parse_count("--max-in-flight", text)));
+               });
+    line.value(
         "--max-attempts", "N", "create: after so many a message is a dead letter (16)",
         [&](const std::string& text) { settings.insert_or_assign("max_attempts", read_attempts(text)); });
 }
@@ -59,7 +89,7 @@ void declare(command_line& line, std::string_view verb, group_options& options) 
 
 void print(output& out, const group_options& options, const std::vector<header_map>& rows) {
     if (options.json)
-        for (const header_map& row : rows) out.line(as_json(row, group_list_columns));
+        for (const header_map& row : rows) out.line(as_json(row, group_list_members));
     else
         out.line(as_table(rows, group_columns));
 }

@@ -42,7 +42,7 @@ std::string info_as_json(const std::vector<header_map>& rows) {
     for (std::size_t i = 1; i < rows.size(); ++i) {
         groups += groups.empty() ? "" : ",";
         json_object each{groups};
-        append_members(each, rows[i], group_columns);
+        append_members(each, rows[i], group_members);
     }
     std::string line;
     {

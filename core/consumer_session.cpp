@@ -151,6 +151,11 @@ void consumer_session::join() {
     if (options_.lease_ms) options.emplace("lease_ms", static_cast<std::int64_t>(*options_.lease_ms));
     if (options_.max_attempts)
         options.emplace("max_attempts", static_cast<std::int64_t>(*options_.max_attempts));
+    if (options_.lease_max_ms)
+        options.emplace("lease_max_ms", static_cast<std::int64_t>(*options_.lease_max_ms));
+    if (options_.backoff_ms) options.emplace("backoff_ms", *options_.backoff_ms);
+    if (options_.max_in_flight)
+        options.emplace("max_in_flight", static_cast<std::int64_t>(*options_.max_in_flight));
     std::vector<claim> still_held;
     for (const auto& [id, each] : leases_) still_held.push_back(claim_of(id, each));
     out_.push_back({encode(protocol::join{channel_, options_.stream, options_.group, options, still_held}),

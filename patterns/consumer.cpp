@@ -24,6 +24,10 @@ consumer_session_options session_options(const consumer_options& from) {
     into.until = from.until;
     if (from.lease) into.lease_ms = static_cast<std::uint64_t>(from.lease->count());
     into.max_attempts = from.max_attempts;
+    if (from.lease_max) into.lease_max_ms = static_cast<std::uint64_t>(from.lease_max->count());
+    for (const std::chrono::milliseconds each : from.backoff)
+        into.backoff_ms = (into.backoff_ms ? *into.backoff_ms + "," : "") + std::to_string(each.count());
+    into.max_in_flight = from.max_in_flight;
     into.credit_messages = from.credit;
     into.credit_bytes = from.credit_bytes;
     return into;

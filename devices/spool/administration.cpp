@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "devices/spool/group_setting.hpp"
 #include "devices/spool/stream_setting.hpp"
 
 namespace ferry {
@@ -97,18 +98,18 @@ header_map administration::row_of(const stream& of, const group& whose) const {
     for (const auto& [number, each] : parts_.sessions)
         for (const auto& [channel_number, channel] : each.takes)
             consumers += channel.stream == of.number && channel.group == whose.number ? 1 : 0;
-    return {{"stream", of.name},
-            {"name", whose.name},
-            {"ready", value(whose.ready_count(of.next, of.lanes))},
-            {"leased", value(whose.leased_count())},
-            {"delayed", value(whose.waiting_count(of.lanes))},
-            {"dead", value(whose.dead_count())},
-            {"acked_floor", value(std::min(whose.floor(of.lanes), of.next))},
-            {"consumers", value(consumers)},
-            {"from", whose.settings.from},
-            {"lease_ms", value(whose.settings.lease_ms)},
-            {"max_attempts", value(whose.settings.max_attempts)},
-            {"paused", std::int64_t{whose.settings.paused}}};
+    header_map row{{"stream", of.name},
+                   {"name", whose.name},
+                   {"ready", value(whose.ready_count(of.next, of.lanes))},
+                   {"leased", value(whose.leased_count())},
+                   {"delayed", value(whose.waiting_count(of.lanes))},
+                   {"dead", value(whose.dead_count())},
+                   {"acked_floor", value(std::min(whose.floor(of.lanes), of.next))},
+                   {"consumers", value(consumers)},
+                   {"from", whose.settings.from},
+                   {"paused", std::int64_t{whose.settings.paused}}};
+    show_settings(whose.settings, row);
+    return row;
 }
 
 administration::reply administration::stream_list(session& from, const header_map&) {

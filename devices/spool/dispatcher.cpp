@@ -15,6 +15,13 @@ constexpr std::uint64_t mark_margin = dispatcher::mark_step / 2;
 
 }  // namespace
 
+// How many more the group lets out at a time.
+std::uint64_t dispatcher::room_in_flight(const group& whose) {
+    const std::uint64_t most = whose.settings.max_in_flight;
+    if (most == 0) return ~std::uint64_t{0};
+    return most - std::min(most, whose.leased_count());
+}
+
 // The pool is shared by all who take; everybody may have one full frame under way.
 std::size_t dispatcher::unread_bytes_max() const {
     std::size_t consumers = 0;
@@ -46,6 +53,8 @@ void dispatcher::run() {
 void dispatcher::serve_group(stream& from, group& whose) {
     group_run& run = parts_.group_runs[{from.number, whose.number}];
     if (run.reading || whose.settings.paused || parts_.stream_runs[from.number].due_pending) return;
+    // Acks of this turn make room.
+    if (whose.settings.max_in_flight > 0) parts_.journal.flush_acks(parts_.now);
     std::size_t without = 0;  // consumers in a row that could take nothing
     while (!run.consumers.empty() && without < run.consumers.size()) {
         const auto next = run.consumers.front();
@@ -127,7 +136,8 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
     parcel what;
     lease* under = nullptr;
     while (what.bytes < parcel_bytes) {
-        const std::uint64_t room = channel.messages_max - channel.messages - what.messages;
+        const std::uint64_t room =
+            std::min(channel.messages_max - channel.messages - what.messages, room_in_flight(whose));
         auto picked = whose.pick(visible, from.lanes, room);
         if (!picked || !below_mark(from, whose, *picked)) break;
         std::uint64_t taken = 0;

@@ -48,6 +48,7 @@ class dispatcher {
     void send(parcel& what, session& to, std::uint64_t channel_number, std::uint64_t lease_id);
     bool below_mark(stream& from, group& whose, tried_run& picked);
     void ask_read(const reading& what);
+    static std::uint64_t room_in_flight(const group& whose);
     std::size_t unread_bytes_max() const;
     void remove_damaged(stream& from, std::uint64_t from_offset, std::uint64_t end);
 

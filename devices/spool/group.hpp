@@ -45,8 +45,11 @@ struct group_settings {
                                              30'000};  ///< after attempt 1, 2, ...; the last repeats
     std::string from = "first";  ///< where it was told to start: first, new, an offset or a time
     bool paused = false;         ///< nothing is given out; leases that are out go on
+    std::uint64_t lease_max_ms = 12ULL * 3600 * 1000;  ///< a lease is not renewed beyond this
+    std::uint64_t max_in_flight = 0;                   ///< messages on lease at a time; 0 = no limit
     static auto fields(auto& m) {
-        return std::tie(m.lease_ms, m.max_attempts, m.backoff_ms, m.from, m.paused);
+        return std::tie(m.lease_ms, m.max_attempts, m.backoff_ms, m.from, m.paused, m.lease_max_ms,
+                        m.max_in_flight);
     }
     friend bool operator==(const group_settings&, const group_settings&) = default;
 };

@@ -4,6 +4,7 @@
 
 #include "devices/spool/claims.hpp"
 #include "devices/spool/dispatcher.hpp"
+#include "devices/spool/group_setting.hpp"
 #include "devices/spool/request_options.hpp"
 #include "devices/spool/start_place.hpp"
 
@@ -12,7 +13,6 @@ namespace {
 
 using namespace protocol;
 
-constexpr std::uint64_t lease_max_ns = 12ULL * 3600 * 1'000'000'000;
 constexpr std::uint64_t ack_sync_within_ns = 10'000'000;
 constexpr std::uint64_t delay_max_ms = 10ULL * 366 * 24 * 3600 * 1000;  // ten years; clocks hold no more
 constexpr std::uint64_t never = ~std::uint64_t{0};
@@ -38,10 +38,7 @@ group* settlement::find_or_create(session& from, stream& in, const std::string& 
     group* found = in.find_group(name);
     if (found != nullptr) asked = found->settings;
     if (const auto value = text_of(options, "from")) asked.from = *value;
-    if (const auto value = number_of(options, "group_lease_ms")) asked.lease_ms = *value;
-    if (const auto value = number_of(options, "max_attempts")) asked.max_attempts = *value;
-    if (asked.lease_ms == 0 || asked.max_attempts == 0)
-        return refuse(code::bad_option, "a lease and max-attempts are at least 1");
+    if (std::string wrong; !read_settings(options, asked, wrong)) return refuse(code::bad_option, wrong);
     if (found != nullptr) {
         if (found->settings == asked) return found;
         return refuse(code::differs, "group '" + name + "' exists with other settings (it starts from " +
@@ -107,8 +104,9 @@ void settlement::join(session& from, const protocol::join& request, claims& held
             find_or_create(from, *in, *request.group, request.options, create, problem, problem_code);
         if (whose == nullptr) return refuse(problem_code, problem);
         reply.lease_ms = number_of(request.options, "lease_ms").value_or(whose->settings.lease_ms);
-        if (reply.lease_ms == 0 || reply.lease_ms > lease_max_ns / 1'000'000)
-            return refuse(code::bad_option, "a lease is 1 ms to 12 h");
+        if (reply.lease_ms == 0 || reply.lease_ms > whose->settings.lease_max_ms)
+            return refuse(code::bad_option, "a lease of this group is 1 ms to " +
+                                                std::to_string(whose->settings.lease_max_ms) + " ms");
         channel.group = whose->number;
         channel.lease_ns = reply.lease_ms * 1'000'000;
         parts_.journal.flush_acks(parts_.now);
@@ -281,7 +279,8 @@ void settlement::extend(session& from, const protocol::extend& request) {
             continue;
         }
         const std::uint64_t wanted = parts_.now.monotonic_ns + to.channel->lease_ns;
-        to.whose->extend(*held, std::min(wanted, held->given_ns + lease_max_ns));
+        to.whose->extend(*held,
+                         std::min(wanted, held->given_ns + to.whose->settings.lease_max_ms * 1'000'000));
     }
 }
 

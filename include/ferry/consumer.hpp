@@ -23,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ferry/context.hpp"
 #include "ferry/endpoint.hpp"
@@ -43,9 +44,14 @@ struct consumer_options {
     std::optional<std::uint64_t> until{};  ///< without a group: the first offset that is not wanted any more
     std::optional<std::chrono::milliseconds> lease{};  ///< this consumer's; absent: the group's (30 s)
     std::optional<std::uint64_t> max_attempts{};       ///< of a new group (16)
-    std::uint64_t credit = 10'000;                     ///< messages held and not acked, at most
-    std::size_t credit_bytes = 4 << 20;                ///< received and not handed out, at most
-    std::chrono::milliseconds linger{2000};  ///< how long the destructor waits for its acks' answers
+    std::optional<std::chrono::milliseconds>
+        lease_max{};  ///< of a new group: longest a lease is renewed (12 h)
+    /// Of a new group: pause after the 1st, 2nd, ... failure; the last repeats (0 s, 1 s, 5 s, 30 s).
+    std::vector<std::chrono::milliseconds> backoff{};
+    std::optional<std::uint64_t> max_in_flight{};  ///< of a new group: on lease at a time (no limit)
+    std::uint64_t credit = 10'000;                 ///< messages held and not acked, at most
+    std::size_t credit_bytes = 4 << 20;            ///< received and not handed out, at most
+    std::chrono::milliseconds linger{2000};        ///< how long the destructor waits for its acks' answers
     socket_options socket{};
     /// Told about deliveries that were handed out, are not settled, and whose lease is over: offsets `first`
     /// to `last`. They will come again, to whoever takes next; what is still being done for them is in vain.

@@ -139,6 +139,15 @@ TEST_CASE("cli: group create sets where it starts, its lease and its attempts; l
     CHECK(made.at("lease_ms") == 300000);
     CHECK(made.at("max_attempts") == 3);
     CHECK(made.at("ready") == 6);
+    CHECK(made.at("backoff_ms") == "0,1000,5000,30000");
+    const auto told = at.json({"group", "create", "orders", "told", "--lease-max", "1h", "--backoff",
+                               "250ms,2s", "--max-in-flight", "7"});
+    CHECK(told.at("lease_max_ms") == 3'600'000);
+    CHECK(told.at("backoff_ms") == "250,2000");
+    CHECK(told.at("max_in_flight") == 7);
+    CHECK(at.run({"group", "create", "orders", "x", "--backoff", "soon"}).status == 2);
+    CHECK(at.run({"group", "create", "orders", "x", "--lease", "2h", "--lease-max", "1h"}).status == 2);
+    CHECK(at.run({"group", "rm", "orders", "told", "--yes"}).status == 0);
     CHECK(at.json({"group", "create", "orders", "late", "--from", "new"}).at("acked_floor") == 10);
     CHECK(at.run({"group", "create", "orders", "audit"}).status == 2);
     CHECK(at.run({"group", "create", "nothing", "audit"}).status == 3);

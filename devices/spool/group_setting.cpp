@@ -1,0 +1,92 @@
+#include "devices/spool/group_setting.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace ferry {
+namespace {
+
+using settings = group_settings;
+
+constexpr std::uint64_t lease_ms_max = 12ULL * 3600 * 1000;
+constexpr std::uint64_t backoff_ms_max = 365ULL * 24 * 3600 * 1000;
+constexpr std::size_t backoff_steps_max = 64;
+
+template <std::uint64_t settings::*Field, std::uint64_t Least, std::uint64_t Most>
+bool read_number(const header_value& from, settings& into) {
+    const auto* number = std::get_if<std::int64_t>(&from);
+    if (number == nullptr || *number < 0) return false;
+    const auto value = static_cast<std::uint64_t>(*number);
+    if (value < Least || value > Most) return false;
+    into.*Field = value;
+    return true;
+}
+
+template <std::uint64_t settings::*Field>
+header_value show_number(const settings& from) {
+    return static_cast<std::int64_t>(from.*Field);
+}
+
+bool read_backoff(const header_value& from, settings& into) {
+    const auto* text = std::get_if<std::string>(&from);
+    if (text == nullptr || text->empty()) return false;
+    std::vector<std::uint64_t> steps;
+    const char* at = text->data();
+    const char* const end = at + text->size();
+    while (true) {
+        const auto [next, failure] = std::from_chars(at, end, steps.emplace_back());
+        if (failure != std::errc{} || steps.back() > backoff_ms_max || steps.size() > backoff_steps_max)
+            return false;
+        if (next == end) break;
+        if (*next != ',') return false;
+        at = next + 1;
+    }
+    into.backoff_ms = std::move(steps);
+    return true;
+}
+
+header_value show_backoff(const settings& from) {
+    std::string text;
+    for (const std::uint64_t each : from.backoff_ms) text += (text.empty() ? "" : ",") + std::to_string(each);
+    return text;
+}
+
+constexpr std::array<group_setting, 5> table = {{
+    {"group_lease_ms", "lease_ms", "1 ms to 12 h, in milliseconds",
+     read_number<&settings::lease_ms, 1, lease_ms_max>, show_number<&settings::lease_ms>},
+    {"lease_max_ms", "lease_max_ms", "1 ms to 12 h, in milliseconds",
+     read_number<&settings::lease_max_ms, 1, lease_ms_max>, show_number<&settings::lease_max_ms>},
+    {"max_attempts", "max_attempts", "at least 1",
+     read_number<&settings::max_attempts, 1, std::uint64_t{1} << 62>, show_number<&settings::max_attempts>},
+    {"backoff_ms", "backoff_ms",
+     "milliseconds after the 1st, 2nd, ... attempt, with commas between, 64 at most", read_backoff,
+     show_backoff},
+    {"max_in_flight", "max_in_flight", "a number of messages, 0 for no limit",
+     read_number<&settings::max_in_flight, 0, std::uint64_t{1} << 62>, show_number<&settings::max_in_flight>},
+}};
+
+}  // namespace
+
+std::span<const group_setting> group_setting_table() {
+    return table;
+}
+
+bool read_settings(const header_map& options, settings& into, std::string& problem) {
+    for (const group_setting& each : table) {
+        const auto found = options.find(std::string{each.name});
+        if (found == options.end() || each.read(found->second, into)) continue;
+        problem = std::string{each.name} + " is " + std::string{each.expects};
+        return false;
+    }
+    if (!options.contains("group_lease_ms")) into.lease_ms = std::min(into.lease_ms, into.lease_max_ms);
+    if (into.lease_ms <= into.lease_max_ms) return true;
+    problem = "a lease is no longer than the longest one may become (lease_max_ms)";
+    return false;
+}
+
+void show_settings(const settings& from, header_map& row) {
+    for (const group_setting& each : table) row.insert_or_assign(std::string{each.shown}, each.show(from));
+}
+
+}  // namespace ferry
