@@ -24,9 +24,41 @@ endpoint listen_at(const std::string& word) {
     }
 }
 
+// `--in-pull EP=STREAM`: an endpoint of ipc may have a `=` in it, a stream's name may not.
+raw_port port_of(raw_port_kind kind, const std::string& word) {
+    const bool in = kind == raw_port_kind::in_pull || kind == raw_port_kind::in_sub;
+    const std::size_t at = in ? word.rfind('=') : word.find('=');
+    if (at == std::string::npos || at == 0 || at + 1 == word.size())
+        throw usage_error{fmt::format("--{} takes {}, not '{}'", name_of(kind),
+                                      in ? "EP=STREAM, as in @:5556=jobs" : "STREAM=EP, as in jobs=@:5557",
+                                      word)};
+    const std::string left = word.substr(0, at);
+    const std::string right = word.substr(at + 1);
+    check_name("stream", in ? right : left);
+    return {kind, in ? right : left, endpoint_from(in ? left : right)};
+}
+
+void declare_ports(command_line& line, std::vector<raw_port>& ports) {
+    const auto declare_port = [&](raw_port_kind kind, const char* unit, std::string_view what) {
+        line.value("--" + std::string{name_of(kind)}, unit, what,
+                   [&ports, kind](const std::string& word) { ports.push_back(port_of(kind, word)); });
+    };
+    declare_port(raw_port_kind::in_pull, "EP=STREAM", "store what plain PUSH peers send (repeat)");
+    declare_port(raw_port_kind::in_sub, "EP=STREAM", "store what plain publishers publish (repeat)");
+    declare_port(raw_port_kind::out_push, "STREAM=EP", "give to plain PULL peers (repeat)");
+    declare_port(raw_port_kind::out_pub, "STREAM=EP", "publish to plain subscribers (repeat)");
+}
+
+// Every end of the spool, the one to listen on first.
+std::vector<endpoint> ends(const spool_options& options) {
+    std::vector<endpoint> all = options.listen;
+    for (const raw_port& each : options.ports) all.push_back(each.where);
+    return all;
+}
+
 void check_reach(const spool_options& options) {
-    for (const endpoint& each : options.listen)
-        if (each.beyond_loopback() && !options.insecure)
+    for (const endpoint& each : ends(options))
+        if (each.at == side::bind && each.beyond_loopback() && !options.insecure)
             throw failure{
                 exit_code::usage,
                 fmt::format("refusing to bind {} beyond loopback: other machines could read and write "
@@ -52,6 +84,7 @@ int run_spool(command_line& line) {
                    options.claim_wait =
                        std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--claim-wait", word));
                });
+    declare_ports(line, options.ports);
     line.flag("--insecure", "let it bind beyond loopback, open to everybody", options.insecure);
     const std::vector<std::string> words = line.parse();
     check(flags);
@@ -64,19 +97,29 @@ int run_spool(command_line& line) {
     context.stop_on_signals();
     const talk talk = flags.speaker();
     options.on_event = [&talk](const std::string& text) { talk.say("spool: " + text); };
-    const endpoints where{options.listen};
+    const endpoints where{ends(options)};
     spool spool = open_quietly(talk, where, [&] { return ferry::spool{context, options}; });
+    for (const raw_port_stats& each : spool.stats().ports)
+        talk.announce(fmt::format("port {} {} {}", name_of(each.kind), each.stream, each.endpoint));
     std::string ready = "ready";
     for (const std::string& each : spool.endpoints()) ready += ' ' + each;
     talk.announce(ready);
     spool.wait();
+    for (const raw_port_stats& each : spool.stats().ports)
+        talk.say(fmt::format("port {} {} {}: received {}, stored {}, sent {}, lost {}", name_of(each.kind),
+                             each.stream, each.endpoint, each.received, each.stored, each.sent, each.lost));
     return to_int(exit_code::done);
 }
 
-constexpr std::array<std::string_view, 3> examples = {
+constexpr std::array<std::string_view, 4> examples = {
     "ferry spool --dir outbox", "ferry spool --dir /var/lib/jobs --listen @:7000 --listen @/run/jobs.sock",
-    "ferry spool --dir feed --sync written"};
-constexpr std::array<std::string_view, 1> runnable = {
+    "ferry spool --dir feed --sync written",
+    "ferry spool --dir jobs --in-pull @:5556=resize --out-push resize=@:5557"};
+constexpr std::array<std::string_view, 2> runnable = {
+    "ferry spool --dir raw --listen @./raw.sock --in-pull @./in.sock=jobs --out-push jobs=@./out.sock & "
+    "s=$!; "
+    "ferry push ./in.sock hello --wait 10s && ferry pull ./out.sock -n 1 -t 10s; kill $s; wait $s",
+
     "ferry spool --dir jobs --listen @./jobs.sock & s=$!; seq 3 | ferry put ./jobs.sock numbers --wait 10s "
     "&& "
     "ferry take ./jobs.sock numbers -n 3 -t 10s; kill $s; wait $s"};
@@ -85,7 +128,7 @@ constexpr std::array<std::string_view, 1> runnable = {
 
 const command spool_command{"spool",
                             "",
-                            "spool --dir DIR [--listen EP]",
+                            "spool --dir DIR [--listen EP] [--in-pull EP=STREAM] [--out-push STREAM=EP]",
                             "Keeps streams of messages on disk, synced before they are confirmed.",
                             examples,
                             runnable,

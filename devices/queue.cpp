@@ -10,13 +10,13 @@ struct queue::parts {
 
 queue::queue(ferry::context& context, const ferry::endpoints& front, const ferry::endpoints& back,
              device_options options)
-    : parts_{new parts{.passing = {context,
-                                   {.front = zmq::socket_type::router,
-                                    .back = zmq::socket_type::dealer,
-                                    .to_workers = true},
-                                   front,
-                                   back,
-                                   std::move(options)}}} {}
+    : parts_{new parts{
+          .passing = {
+              context,
+              {.front = zmq::socket_type::router, .back = zmq::socket_type::dealer, .to_workers = true},
+              front,
+              back,
+              std::move(options)}}} {}
 queue::~queue() = default;
 queue::queue(queue&&) noexcept = default;
 queue& queue::operator=(queue&&) noexcept = default;

@@ -265,7 +265,10 @@ administration::reply administration::spool_stats(session&, const header_map&) {
                    {"frames_bad", value(c.frames_bad)},
                    {"frames_over_window", value(c.frames_over_window)},
                    {"sessions_silent", value(c.sessions_silent)}};
-    return {{}, {}, {std::move(row)}, false};
+    std::vector<header_map> rows{std::move(row)};
+    if (parts_.options.device_rows)
+        for (header_map& each : parts_.options.device_rows()) rows.push_back(std::move(each));
+    return {{}, {}, std::move(rows), false};
 }
 
 }  // namespace ferry

@@ -63,6 +63,8 @@ class brain {
 
     const brain_counters& counters() const noexcept { return parts_.counters; }
     const spool_state& state() const noexcept { return parts_.state; }
+    /// Whether messages are still kept back for those who held them before the restart.
+    bool awaits_claims() const noexcept { return claims_.waiting(); }
     bool read_only() const noexcept { return !parts_.read_only_reason.empty(); }
     const std::string& read_only_reason() const noexcept { return parts_.read_only_reason; }
     /// Bytes of records handed out and not yet written: what the ingress pool bounds.

@@ -33,6 +33,8 @@ struct brain_options {
     protocol::grade default_grade = protocol::grade::synced;
     std::uint64_t claim_wait_ns = 2'000'000'000;  ///< after a restart, for leases that are still held
     std::function<bool(std::string_view user, verb, std::string_view stream)> allow;  ///< absent: everything
+    /// What the device around the brain adds to `spool.stats`, below the brain's own row; absent: nothing.
+    std::function<std::vector<header_map>()> device_rows{};
 };
 
 /// Counters of everything that is dropped, refused or noticed.

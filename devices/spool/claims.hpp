@@ -26,6 +26,9 @@ class claims {
     /// How long a group still waits.
     std::uint64_t wait_left_ms(const group& whose) const;
 
+    /// Whether any group still waits.
+    bool waiting() const noexcept { return until_ns_ != ~std::uint64_t{0}; }
+
     /// Ends the wait when its time is over.
     void tick();
     std::uint64_t next_due_ns() const;

@@ -16,6 +16,7 @@
 #include "core/socket.hpp"
 #include "devices/spool/brain.hpp"
 #include "devices/spool/log_writer.hpp"
+#include "devices/spool/raw_ports.hpp"
 #include "ferry/error.hpp"
 
 namespace ferry {
@@ -26,10 +27,18 @@ constexpr std::size_t unwritten_bytes_max = 16 << 20;  // above it, nothing more
 constexpr int frames_per_turn = 256;
 constexpr int router_high_water_mark = 8192;
 constexpr std::uint64_t snapshot_every_opens = 16;
+constexpr std::uint64_t ports_leave_ns = 800'000'000;  // of the 2 s a spool has to stop
 
 std::uint64_t random_seed() {
     std::random_device device;
     return std::uint64_t{device()} << 32 | device();
+}
+
+void check_reach(const endpoint& where, const spool_options& options) {
+    if (where.at == side::bind && where.beyond_loopback() && !options.insecure)
+        throw error{errc::denied, "refusing to bind " + where.address +
+                                      " beyond loopback: other machines could read and write every "
+                                      "stream (--insecure allows it)"};
 }
 
 void check(const spool_options& options) {
@@ -43,10 +52,12 @@ void check(const spool_options& options) {
     for (const endpoint& each : options.listen) {
         if (each.at != side::bind)
             throw error{errc::bad_argument, "a spool binds; '" + each.address + "' connects"};
-        if (each.beyond_loopback() && !options.insecure)
-            throw error{errc::denied, "refusing to bind " + each.address +
-                                          " beyond loopback: other machines could read and write every "
-                                          "stream (--insecure allows it)"};
+        check_reach(each, options);
+    }
+    for (const raw_port& each : options.ports) {
+        if (!protocol::good_name(each.stream))
+            throw error{errc::bad_argument, "bad stream name '" + each.stream + "' of a port"};
+        check_reach(each.where, options);
     }
 }
 
@@ -96,6 +107,7 @@ struct spool::parts {
     void obey(actions what, bool idle);
     void send(send_action&& what);
     void take_report();
+    void turn();
     void wait_for_event(bool more);
     void note(const std::string& text) const {
         if (options.on_event) options.on_event(text);
@@ -113,11 +125,14 @@ struct spool::parts {
     std::vector<std::string> bound;
     std::unique_ptr<brain> thinking;
     std::unique_ptr<log_writer> writer;
+    std::unique_ptr<raw_ports> ports;
+    std::vector<pollfd> watched;
     std::unordered_map<std::string, std::uint64_t> session_of;  // routing id -> session
     std::unordered_map<std::uint64_t, std::string> route_of;
-    std::uint64_t next_session = 1;
+    std::uint64_t next_session = 1;  // above those of the ports
     bool drained = false;
     bool was_full = false;
+    bool stopping = false;
 
     mutable std::mutex mutex;  // guards what follows
     std::condition_variable changed;
@@ -149,6 +164,12 @@ spool::parts::parts(ferry::context& owner, spool_options given)
     of.message_bytes_max = std::min<std::uint64_t>(of.message_bytes_max, of.record_bytes_max - 1024);
     of.default_grade = options.default_grade;
     of.claim_wait_ns = static_cast<std::uint64_t>(options.claim_wait.count()) * 1'000'000;
+    if (!options.ports.empty())
+        of.device_rows = [this] {
+            std::vector<header_map> rows;
+            for (const raw_port_stats& each : ports->stats()) rows.push_back(as_row(each));
+            return rows;
+        };
     thinking = std::make_unique<brain>(of, std::move(found->state), now);
     if (of.incarnation % snapshot_every_opens == 0) thinking->want_snapshot();
     thinking->space(found->log.space_now().left);
@@ -160,6 +181,9 @@ spool::parts::parts(ferry::context& owner, spool_options given)
     apply(router, with);
     router.set(zmq::sockopt::router_mandatory, 1);
     bound = attach(router, ferry::endpoints{options.listen});
+    ports =
+        std::make_unique<raw_ports>(owner, options.ports, [this](const std::string& text) { note(text); });
+    next_session = ports->next_session();
     writer = std::make_unique<log_writer>(found->log, writer_done);
     publish_stats();
     thread = std::thread{[this] { run(); }};
@@ -221,6 +245,7 @@ void spool::parts::receive_frames() {
 }
 
 void spool::parts::send(send_action&& what) {
+    if (ports->take(what, read_clocks())) return;
     const auto route = route_of.find(what.session);
     if (route == route_of.end()) return;
     frame id{route->second};
@@ -278,22 +303,21 @@ void spool::parts::take_report() {
 
 void spool::parts::wait_for_event(bool more) {
     const std::uint64_t now = read_clocks().monotonic_ns;
-    const std::uint64_t due = thinking->next_due_ns();
+    const std::uint64_t due = std::min(thinking->next_due_ns(), ports->next_due_ns());
     const std::uint64_t left = more || due <= now ? 0 : std::min<std::uint64_t>(due - now, 60'000'000'000);
     const bool reading = thinking->bytes_unwritten() <= unwritten_bytes_max;
     // The ZeroMQ descriptor is edge-triggered; events that are there already must not be slept over.
     const bool there = reading && (router.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
     const timespec limit{static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
     const timespec at_once{0, 0};
-    std::array<pollfd, 4> watched{{{writer_done.fd(), POLLIN, 0},
-                                   {stop_wanted.fd(), POLLIN, 0},
-                                   {context.internals().stop.fd(), POLLIN, 0},
-                                   {reading ? router.get(zmq::sockopt::fd) : -1, POLLIN, 0}}};
+    // Told to stop once, it is not told again.
+    watched.assign({{writer_done.fd(), POLLIN, 0},
+                    {stopping ? -1 : stop_wanted.fd(), POLLIN, 0},
+                    {stopping ? -1 : context.internals().stop.fd(), POLLIN, 0},
+                    {reading ? router.get(zmq::sockopt::fd) : -1, POLLIN, 0}});
+    if (reading) ports->watch(watched);
     ::ppoll(watched.data(), watched.size(), there ? &at_once : &limit, nullptr);
-    if (watched[1].revents != 0 || watched[2].revents != 0) {
-        const std::lock_guard lock{mutex};
-        ended = true;
-    }
+    if (watched[1].revents != 0 || watched[2].revents != 0) stopping = true;
 }
 
 void spool::parts::publish_stats() {
@@ -312,21 +336,30 @@ void spool::parts::publish_stats() {
     stats.messages_damaged = c.messages_damaged;
     stats.frames_bad = c.frames_bad;
     stats.read_only_reason = thinking->read_only_reason();
+    stats.ports = ports->stats();
+}
+
+void spool::parts::turn() {
+    receive_frames();
+    take_report();
+    thinking->tick(read_clocks());
+    const port_turn now{read_clocks(), thinking->bytes_unwritten() <= unwritten_bytes_max,
+                        !thinking->awaits_claims()};
+    if (ports->step(*thinking, now)) drained = false;
+    actions next = thinking->take_actions(read_clocks());
+    const bool nothing = next.empty();
+    obey(std::move(next), drained);
+    publish_stats();
+    wait_for_event(!nothing || !drained);
 }
 
 void spool::parts::run() {
-    while (true) {
-        receive_frames();
-        take_report();
-        thinking->tick(read_clocks());
-        actions next = thinking->take_actions(read_clocks());
-        const bool nothing = next.empty();
-        obey(std::move(next), drained);
-        publish_stats();
-        wait_for_event(!nothing || !drained);
-        const std::lock_guard lock{mutex};
-        if (ended) break;
-    }
+    while (!stopping) turn();
+    const instant told = read_clocks();
+    ports->leave(told);
+    while (!ports->left() && read_clocks().monotonic_ns < told.monotonic_ns + ports_leave_ns) turn();
+    ports->give_up();
+    publish_stats();
     // In order: what was decided is written, the clean snapshot follows, and only then the lock goes.
     obey(thinking->take_actions(read_clocks()), false);
     if (auto last = thinking->stop(read_clocks())) writer->submit(std::move(*last), false);

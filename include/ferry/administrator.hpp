@@ -1,8 +1,8 @@
 // An administrator: makes, lists, changes and removes the streams and groups of a spool, and looks after its
 // dead letters.
 //
-// Every command is a name and named arguments, its result rows of named values (docs/wire.md lists them). What
-// dead letters hold is read by a consumer without a group: consumer_options::dead_of.
+// Every command is a name and named arguments, its result rows of named values (docs/wire.md lists them).
+// What dead letters hold is read by a consumer without a group: consumer_options::dead_of.
 //
 // Threads: all calls from any thread, one at a time inside. Failure: throws ferry::error with the spool's
 // words: not_found, denied, bad_argument, read_only; errc::no_peer when no spool answers in time.

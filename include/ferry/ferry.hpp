@@ -17,6 +17,7 @@
 #include "ferry/puller.hpp"
 #include "ferry/pusher.hpp"
 #include "ferry/queue.hpp"
+#include "ferry/raw_port.hpp"
 #include "ferry/replier.hpp"
 #include "ferry/requester.hpp"
 #include "ferry/socket_options.hpp"

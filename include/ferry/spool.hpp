@@ -27,6 +27,7 @@
 #include "ferry/context.hpp"
 #include "ferry/endpoint.hpp"
 #include "ferry/grade.hpp"
+#include "ferry/raw_port.hpp"
 #include "ferry/wait.hpp"
 
 namespace ferry {
@@ -38,7 +39,8 @@ struct spool_options {
     std::uint64_t segment_bytes = 64ULL << 20;  ///< size of a segment file, 1 MiB to 1 GiB
     /// After a restart: how long messages that were on lease are kept for those who hold them to claim.
     std::chrono::milliseconds claim_wait{2000};
-    bool insecure = false;  ///< lets it bind where other machines can reach it
+    std::vector<raw_port> ports{};  ///< plain sockets that feed streams, or are fed by them
+    bool insecure = false;          ///< lets it bind where other machines can reach it
     /// Told in words what a person should know: what recovery found, a disk error, a lack of room. Called
     /// from the spool's thread (and from the constructor); keep it short.
     std::function<void(const std::string& text)> on_event{};
@@ -54,10 +56,11 @@ struct spool_stats {
     std::uint64_t messages_acked = 0;
     std::uint64_t messages_dead = 0;
     std::uint64_t messages_redriven = 0;
-    std::uint64_t messages_removed = 0;  ///< purged, and dead letters that were dropped or over a limit
-    std::uint64_t messages_damaged = 0;  ///< found unreadable and set aside
-    std::uint64_t frames_bad = 0;        ///< what peers sent that is not the protocol
-    std::string read_only_reason{};      ///< empty while it writes
+    std::uint64_t messages_removed = 0;   ///< purged, and dead letters that were dropped or over a limit
+    std::uint64_t messages_damaged = 0;   ///< found unreadable and set aside
+    std::uint64_t frames_bad = 0;         ///< what peers sent that is not the protocol
+    std::vector<raw_port_stats> ports{};  ///< in the order given
+    std::string read_only_reason{};       ///< empty while it writes
 };
 
 class spool {
