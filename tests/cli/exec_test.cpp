@@ -187,7 +187,7 @@ TEST_CASE("exec: a command whose lease is lost is stopped, and another worker do
     process stuck{binary_with({"take", spool.at, "jobs", "--lease", "300ms", "--exec", gate.command()})};
     stuck.wait_for_lines(1);
     const watched_process command{stuck.out()};
-    stuck.kill(SIGSTOP);
+    stuck.suspend();
     CHECK(run_ferry({"take", spool.at, "jobs", "-n", "1", "-F", "{attempt} {payload}\\n"}).out == "2 x\n");
     stuck.kill(SIGCONT);
     CHECK(stuck.wait_for_error("offset 0, attempt 1: ") ==

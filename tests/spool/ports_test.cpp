@@ -186,7 +186,7 @@ TEST_CASE("ports: a pusher's messages that no port had read are lost with the sp
     port_scene scene{{"--in-pull", "@:0=jobs", "--out-push", "jobs=@:0"}};
     process push{peer({"push", scene.at("--in-pull"), "0", "50"}), {.keep_stdin_open = true}};
     scene.wait_for_stored(1);
-    scene.spool().kill(SIGSTOP);
+    scene.spool().suspend();
     push.write("go on\n");
     CHECK(push.wait() == 0);  // all handed over: the pusher is content
     scene.kill();
@@ -223,7 +223,7 @@ TEST_CASE("ports: what a puller took and died with is lost, what it did not take
     process pull{peer({"pull", scene.at("--out-push"), "never"})};
     push_all(scene.at("--in-pull"), 0, 1);
     pull.wait_for_lines(1);
-    pull.kill(SIGSTOP);
+    pull.suspend();
     push_all(scene.at("--in-pull"), 1, 20);
     scene.wait_for_acked("jobs", 21);
     pull.kill(SIGKILL);
@@ -240,7 +240,7 @@ TEST_CASE("ports: a spool ends within two seconds, with unreachable peers and on
     process pull{peer({"pull", scene.at("--out-push"), "never"})};
     push_all(scene.at("--in-pull"), 0, 1);
     pull.wait_for_lines(1);
-    pull.kill(SIGSTOP);
+    pull.suspend();
     push_all(scene.at("--in-pull"), 1, 5000);
     scene.wait_for_stored(5001);
     scene.spool().kill(SIGTERM);

@@ -221,4 +221,11 @@ finished run(std::vector<std::string> command, process_options options) {
     return {status, one.out(), one.err()};
 }
 
+void process::suspend() {
+    kill(SIGSTOP);
+    siginfo_t what{};
+    while (::waitid(P_PID, static_cast<id_t>(pid_), &what, WSTOPPED) != 0)
+        if (errno != EINTR) throw std::system_error{errno, std::generic_category(), "waitid"};
+}
+
 }  // namespace ferry::test

@@ -62,6 +62,8 @@ class process {
     bool running();
 
     void kill(int signal);
+    /// Stops it as SIGSTOP does; returns when all of its threads stand still.
+    void suspend();
     pid_t pid() const noexcept { return pid_; }
     const std::string& out() const noexcept { return out_; }
     const std::string& err() const noexcept { return err_; }
