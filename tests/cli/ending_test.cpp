@@ -49,16 +49,16 @@ class guarded_spool {
             const auto [known, fresh] = sessions_.try_emplace(frames.at(0).str(), routes_.size());
             if (fresh) routes_.push_back(known->first);
             brain_.frame(known->second, "anonymous", frames.at(1).view(), std::nullopt, ferry::read_clocks());
-            for (ferry::actions todo; !(todo = brain_.take_actions(ferry::read_clocks())).empty();)
-                obey(todo);
+            for (ferry::actions asked; !(asked = brain_.take_actions(ferry::read_clocks())).empty();)
+                obey(asked);
         }
     }
-    void obey(const ferry::actions& todo) {
-        for (const ferry::append_action& each : todo.appends) {
+    void obey(const ferry::actions& asked) {
+        for (const ferry::append_action& each : asked.appends) {
             brain_.appended(each.ticket, ferry::read_clocks());
             brain_.durable(each.ticket, ferry::read_clocks());
         }
-        for (const ferry::send_action& each : todo.sends) {
+        for (const ferry::send_action& each : asked.sends) {
             std::vector<ferry::frame> frames;
             frames.emplace_back(routes_.at(each.session));
             frames.emplace_back(each.head);
