@@ -35,7 +35,7 @@ class progress {
         of.split(what, [&](unsigned lane, run part) {
             const std::uint64_t end = itself ? part.end() : part.first;
             if (lane == lanes::late_lane) {
-                if (itself) each_untaken(of, part, passed);
+                if (itself) each_untaken(of.late(), part, passed);
                 taken_.add(part);
                 return;
             }
@@ -54,28 +54,15 @@ class progress {
     /// Calls `take` for all that was not looked at below `end`: of the late ones those that are due.
     template <typename Take>
     void each_new(std::uint64_t end, const lanes& of, Take take) const {
-        for (unsigned lane = 0; lane < lanes::priorities; ++lane) {
-            if (lane > 0 && of.plain()) return;
-            std::uint64_t at = cursors_[lane];
-            for (auto part = of.next(lane, at, end); part; part = of.next(lane, at, end)) {
-                take(*part);
-                at = part->end();
-            }
-            each_untaken_of(of.due(lane), {0, end}, take);
-        }
+        each_in_order(end, of, take);
+        for (unsigned priority = 0; priority < lanes::priorities && !of.plain(); ++priority)
+            each_untaken(of.due(priority), {0, end}, take);
     }
     /// The same, with those that are not due.
     template <typename Take>
     void each_needed(std::uint64_t end, const lanes& of, Take take) const {
-        for (unsigned lane = 0; lane < lanes::priorities; ++lane) {
-            if (lane > 0 && of.plain()) return;
-            std::uint64_t at = cursors_[lane];
-            for (auto part = of.next(lane, at, end); part; part = of.next(lane, at, end)) {
-                take(*part);
-                at = part->end();
-            }
-        }
-        each_untaken(of, {0, end}, take);
+        each_in_order(end, of, take);
+        each_untaken(of.late(), {0, end}, take);
     }
 
     /// The lowest offset that may not have been looked at; `end` and above when all below was.
@@ -101,15 +88,22 @@ class progress {
     bool load(const saved& from);
 
   private:
+    // What stands in the lanes of priorities.
     template <typename Take>
-    void each_untaken_of(const offset_set& of, run within, Take take) const {
+    void each_in_order(std::uint64_t end, const lanes& of, Take take) const {
+        for (unsigned lane = 0; lane < lanes::priorities && (lane == 0 || !of.plain()); ++lane) {
+            std::uint64_t at = cursors_[lane];
+            for (auto part = of.next(lane, at, end); part; part = of.next(lane, at, end)) {
+                take(*part);
+                at = part->end();
+            }
+        }
+    }
+    template <typename Take>
+    void each_untaken(const offset_set& of, run within, Take take) const {
         for (auto at = of.next_not_in(taken_, within.first); at && *at < within.end();
              at = of.next_not_in(taken_, *at + 1))
             take(run{*at, 1});
-    }
-    template <typename Take>
-    void each_untaken(const lanes& of, run within, Take take) const {
-        each_untaken_of(of.late(), within, take);
     }
 
     std::array<std::uint64_t, lanes::priorities> cursors_{};
