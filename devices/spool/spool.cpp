@@ -332,6 +332,7 @@ void spool::parts::publish_stats() {
     stats.messages_acked = c.messages_acked;
     stats.messages_dead = c.messages_dead;
     stats.messages_redriven = c.messages_redriven;
+    stats.messages_expired = c.messages_expired;
     stats.messages_removed = c.messages_removed;
     stats.messages_damaged = c.messages_damaged;
     stats.frames_bad = c.frames_bad;

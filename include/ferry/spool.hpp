@@ -56,6 +56,8 @@ struct spool_stats {
     std::uint64_t messages_acked = 0;
     std::uint64_t messages_dead = 0;
     std::uint64_t messages_redriven = 0;
+    std::uint64_t messages_expired =
+        0;  ///< removed because their time was over and nobody was done with them
     std::uint64_t messages_removed = 0;   ///< purged, and dead letters that were dropped or over a limit
     std::uint64_t messages_damaged = 0;   ///< found unreadable and set aside
     std::uint64_t frames_bad = 0;         ///< what peers sent that is not the protocol

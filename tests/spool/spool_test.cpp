@@ -359,3 +359,22 @@ TEST_CASE("spool: a header that asks for what is not built is refused, not ignor
     REQUIRE(good);
     CHECK(good->is == put_outcome::stored);
 }
+
+TEST_CASE("spool: what expires is removed without anybody asking, and counted where one looks") {
+    temporary_directory directory;
+    context context;
+    spool spool{context, in(directory)};
+    const endpoint at = ferry::connect(spool.endpoints().at(0));
+    producer jobs{context, at, {.stream = "s"}};
+    message short_lived{"x"};
+    short_lived.set_header("ttl", std::int64_t{20});
+    REQUIRE(jobs.put(short_lived).wait(10s));
+    administrator admin{context, at};
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    const auto expired = [&] {
+        return std::get<std::int64_t>(admin.call("spool.stats").at(0).at("messages_expired"));
+    };
+    while (expired() == 0) REQUIRE(std::chrono::steady_clock::now() < deadline);
+    CHECK(std::get<std::int64_t>(admin.call("stream.info", {{"stream", "s"}}).at(0).at("messages")) == 0);
+    CHECK(spool.stats().messages_expired == 1);
+}
