@@ -15,8 +15,8 @@
 #include "cli/table.hpp"
 #include "cli/units.hpp"
 #include "core/offset_list.hpp"
+#include "core/wildcard.hpp"
 #include "ferry/subscriber.hpp"
-#include "patterns/wildcard.hpp"
 
 namespace ferry::cli {
 namespace {

@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/consent.hpp"
 #include "cli/durable.hpp"
+#include "cli/filter_flags.hpp"
 #include "cli/remote_spool.hpp"
 #include "cli/stream_columns.hpp"
 #include "cli/table.hpp"
@@ -22,6 +23,7 @@ struct group_options {
     bool json = false;
     consent removal;
     header_map settings;  // of a new group
+    filter_flags wants;
 };
 
 std::int64_t read_lease_ms(const std::string& text) {
@@ -81,7 +83,10 @@ void declare_settings(command_line& line, header_map& settings) {
 
 // Without a verb, for the help, all of them.
 void declare(command_line& line, std::string_view verb, group_options& options) {
-    if (verb.empty() || verb == "create") declare_settings(line, options.settings);
+    if (verb.empty() || verb == "create") {
+        declare_settings(line, options.settings);
+        declare(line, options.wants);
+    }
     if (verb.empty() || verb == "rm") declare(line, options.removal);
     line.flag("--json", "one JSON object a line", options.json);
     declare_spool(line, options.flags);
@@ -120,6 +125,8 @@ exit_code remove(remote_spool& spool, output& out, const group_options& options,
 
 exit_code create(remote_spool& spool, output& out, const group_options& options, const header_map& named) {
     header_map arguments = options.settings;
+    if (!options.wants.patterns.empty()) arguments.emplace("filter", as_lines(options.wants.patterns));
+    if (!options.wants.where.empty()) arguments.emplace("where", as_lines(options.wants.where));
     arguments.insert(named.begin(), named.end());
     spool.call("group.create", arguments);
     options.flags.speaker().say(fmt::format("created group '{}' of stream '{}'",
@@ -180,10 +187,11 @@ int run_group(command_line& line) {
     });
 }
 
-constexpr std::array<std::string_view, 6> examples = {
+constexpr std::array<std::string_view, 7> examples = {
     "ferry group ls :7000 orders",
     "ferry group info :7000 orders billing --json",
     "ferry group create :7000 orders audit --from first --lease 5m --max-attempts 3",
+    "ferry group create :7000 orders europe --filter 'order.*.eu' --where tier=gold",
     "ferry group seek :7000 orders audit 2026-01-31T12:00:00Z",
     "ferry group pause :7000 orders audit",
     "ferry group rm :7000 orders audit --yes"};

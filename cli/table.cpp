@@ -26,7 +26,16 @@ std::string cell(const header_map& row, std::string_view name) {
     if (const auto* number = std::get_if<std::int64_t>(value))
         return is_yes_or_no(name) ? (*number != 0 ? "yes" : "no") : std::to_string(*number);
     const auto* text = std::get_if<std::string>(value);
-    return text != nullptr ? *text : std::string{};
+    if (text == nullptr) return {};
+    std::string words;  // lists come one entry a line
+    for (const char each : *text) words += each == '\n' ? std::string{", "} : std::string{each};
+    return words;
+}
+
+// A column in which no row has anything says nothing.
+bool is_empty(const std::vector<header_map>& rows, std::string_view name) {
+    return !rows.empty() && std::all_of(rows.begin(), rows.end(),
+                                        [name](const header_map& row) { return cell(row, name).empty(); });
 }
 
 bool holds_numbers(const std::vector<header_map>& rows, std::string_view name) {
@@ -41,6 +50,7 @@ bool holds_numbers(const std::vector<header_map>& rows, std::string_view name) {
 std::string as_table(const std::vector<header_map>& rows, columns shown) {
     std::vector<std::string> lines(rows.size() + 1);
     for (const std::string_view name : shown) {
+        if (is_empty(rows, name)) continue;
         std::size_t width = name.size();
         for (const header_map& row : rows) width = std::max(width, cell(row, name).size());
         const bool right = holds_numbers(rows, name);

@@ -10,10 +10,12 @@
 #include "cli/durable.hpp"
 #include "cli/exec_worker.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/filter_flags.hpp"
 #include "cli/output.hpp"
 #include "cli/sending.hpp"
 #include "cli/units.hpp"
 #include "cli/words.hpp"
+#include "core/wildcard.hpp"
 #include "ferry/consumer.hpp"
 
 namespace ferry::cli {
@@ -26,6 +28,7 @@ constexpr std::size_t held_max = 256;  // printed and not acked yet: then they a
 struct take_flags {
     shared_flags shared;
     consumer_options consumer;
+    filter_flags wants;
     std::optional<std::uint64_t> credit;
     bool peek = false;
     std::vector<std::string> command;  // of --exec
@@ -43,7 +46,9 @@ std::vector<std::string> parse_command(const std::string& text) {
 
 void declare_take(command_line& line, take_flags& flags) {
     declare(line, flags.shared,
-            {shared::endpoints, shared::output, shared::ending, shared::waiting, shared::sockets});
+            {shared::endpoints, shared::output, shared::ending, shared::topic, shared::match, shared::waiting,
+             shared::sockets});
+    declare(line, flags.wants);
     line.value("--group", "G", "the group to take for; 'default' if not given", [&](const std::string& word) {
         check_name("group", word);
         flags.consumer.group = word;
@@ -73,9 +78,18 @@ void settle(take_flags& flags) {
     const output_options& out = flags.shared.out;
     if (flags.at_once && !executes) throw usage_error{"-P says how many commands run; --exec is missing"};
     if (executes && flags.peek) throw usage_error{"--peek acks nothing: it does not go with --exec"};
+    const bool chooses = flags.wants.given() || !flags.shared.topics.empty() || !flags.shared.match.empty();
+    if (chooses && flags.peek)
+        throw usage_error{"--peek reads without a group, and filters belong to groups: leave one out"};
     if (executes && flags.credit) throw usage_error{"with --exec, -P N is the credit: leave out --credit"};
     if (executes && (out.format || out.form || out.decode != decoding::none))
         throw usage_error{"with --exec the commands print, take does not: leave out the output format"};
+    for (const std::string& each : flags.shared.match) check_pattern(each);
+    flags.consumer.filter = flags.wants.patterns;
+    flags.consumer.filter.insert(flags.consumer.filter.end(), flags.shared.match.begin(),
+                                 flags.shared.match.end());
+    flags.consumer.filter_prefix = flags.shared.topics;
+    flags.consumer.where = flags.wants.where;
     if (flags.peek) flags.consumer.group.reset();
     flags.consumer.credit = executes ? flags.at_once.value_or(1) : flags.credit.value_or(credit_by_default);
     flags.consumer.linger = 0ms;
@@ -231,9 +245,10 @@ int run_take(command_line& line) {
     return to_int(code);
 }
 
-constexpr std::array<std::string_view, 4> examples = {
+constexpr std::array<std::string_view, 5> examples = {
     "ferry take :7000 jobs", "ferry take :7000 jobs --exec 'sh resize.sh' -P 4",
-    "ferry take :7000 jobs --group thumbs -n 100 --json", "ferry take :7000 jobs --peek --idle 1s"};
+    "ferry take :7000 jobs --group thumbs -n 100 --json",
+    "ferry take :7000 jobs --group large -m 'image.*.large'", "ferry take :7000 jobs --peek --idle 1s"};
 constexpr std::array<std::string_view, 2> runnable = {
     "ferry spool --dir jobs --listen @./jobs.sock & s=$!; seq 3 | ferry put ./jobs.sock n --wait 10s && "
     "ferry take "

@@ -156,6 +156,10 @@ void consumer_session::join() {
     if (options_.backoff_ms) options.emplace("backoff_ms", *options_.backoff_ms);
     if (options_.max_in_flight)
         options.emplace("max_in_flight", static_cast<std::int64_t>(*options_.max_in_flight));
+    for (const auto& [name, lines] : {std::pair{"filter", &options_.filter},
+                                      {"filter_prefix", &options_.filter_prefix},
+                                      {"where", &options_.where}})
+        if (!lines->empty()) options.emplace(name, *lines);
     std::vector<claim> still_held;
     for (const auto& [id, each] : leases_) still_held.push_back(claim_of(id, each));
     out_.push_back({encode(protocol::join{channel_, options_.stream, options_.group, options, still_held}),

@@ -34,11 +34,15 @@ struct consumer_session_options {
     bool create = true;                  ///< make stream and group when they are not there
     std::optional<std::string> from;     ///< first, new, an offset or a time: where a group it creates starts
     std::optional<std::uint64_t> until;  ///< a reader's end: the first offset it does not want
-    std::optional<std::uint64_t> lease_ms;      ///< absent: the group's
-    std::optional<std::uint64_t> max_attempts;  ///< of a group it creates, as the next three
+    std::optional<std::uint64_t> lease_ms;  ///< absent: the group's
+    std::optional<std::uint64_t>
+        max_attempts;  ///< of a group it creates, as all that follow up to the credit
     std::optional<std::uint64_t> lease_max_ms;
     std::optional<std::string> backoff_ms;  ///< with commas between
     std::optional<std::uint64_t> max_in_flight;
+    std::string filter;                      ///< patterns, one a line,
+    std::string filter_prefix;               ///< beginnings of topics,
+    std::string where;                       ///< and headers as NAME=VALUE
     std::uint64_t credit_messages = 10'000;  ///< held and not settled, at most
     std::uint64_t credit_bytes = 4 << 20;    ///< received and not handed out, at most
     std::string client = "ferry";

@@ -5,6 +5,7 @@
 
 #include "core/consumer_session.hpp"
 #include "core/loop.hpp"
+#include "core/wildcard.hpp"
 #include "patterns/spool_connection.hpp"
 
 namespace ferry {
@@ -12,6 +13,16 @@ namespace {
 
 steady_time from_now(std::optional<duration> limit) {
     return limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
+}
+
+std::string as_lines(const std::vector<std::string>& entries) {
+    std::string lines;
+    for (const std::string& each : entries) {
+        if (each.empty() || each.find('\n') != std::string::npos)
+            throw error{errc::bad_argument, "what a filter names is one line, and not empty: '" + each + "'"};
+        lines += (lines.empty() ? "" : "\n") + each;
+    }
+    return lines;
 }
 
 consumer_session_options session_options(const consumer_options& from) {
@@ -28,6 +39,9 @@ consumer_session_options session_options(const consumer_options& from) {
     for (const std::chrono::milliseconds each : from.backoff)
         into.backoff_ms = (into.backoff_ms ? *into.backoff_ms + "," : "") + std::to_string(each.count());
     into.max_in_flight = from.max_in_flight;
+    into.filter = as_lines(from.filter);
+    into.filter_prefix = as_lines(from.filter_prefix);
+    into.where = as_lines(from.where);
     into.credit_messages = from.credit;
     into.credit_bytes = from.credit_bytes;
     return into;
@@ -125,6 +139,10 @@ consumer::consumer(ferry::context& context, const ferry::endpoints& where, consu
                         "bad name '" + name + "': letters, digits, '.', '_' and '-', 1 to 128 of them"};
     if (options.until && options.group)
         throw error{errc::bad_argument, "only a reader, without a group, has an end to read until"};
+    for (const std::string& each : options.filter) check_pattern(each);
+    for (const std::string& each : options.where)
+        if (each.find('=') == std::string::npos || each.starts_with('='))
+            throw error{errc::bad_argument, "a header is named NAME=VALUE, not '" + each + "'"};
     if (options.credit == 0) throw error{errc::bad_argument, "a consumer's credit is at least 1"};
     parts_ = std::make_shared<parts>(context, where, std::move(options));
     parts_->member = context.internals().shared_loop().add([parts = parts_.get()] { return parts->step(); });

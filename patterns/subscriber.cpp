@@ -9,7 +9,7 @@
 #include "core/socket.hpp"
 #include "patterns/numbering.hpp"
 #include "patterns/outgoing.hpp"
-#include "patterns/wildcard.hpp"
+#include "core/wildcard.hpp"
 
 namespace ferry {
 

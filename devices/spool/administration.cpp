@@ -260,6 +260,7 @@ administration::reply administration::spool_stats(session&, const header_map&) {
                    {"messages_redriven", value(c.messages_redriven)},
                    {"messages_expired", value(c.messages_expired)},
                    {"messages_removed", value(c.messages_removed)},
+                   {"messages_skipped", value(c.messages_skipped)},
                    {"leases_expired", value(c.leases_expired)},
                    {"acks_stale", value(c.acks_stale)},
                    {"frames_bad", value(c.frames_bad)},

@@ -277,7 +277,8 @@ std::uint64_t brain::next_due_ns() const {
         std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(), claims_.next_due_ns(),
                   timetable_.next_due_ns(), dead_letters_.next_due_ns(), retry_due_ns_});
     for (const auto& [number, each] : parts_.sessions) due = std::min(due, each.heard_ns + silent_ns);
-    return due;
+    // What one turn did not get through with is done in the next, at once.
+    return parts_.touched.empty() ? due : parts_.now.monotonic_ns;
 }
 
 }  // namespace ferry

@@ -55,6 +55,7 @@ struct brain_counters {
     std::uint64_t messages_damaged = 0;
     std::uint64_t messages_redriven = 0;
     std::uint64_t messages_expired = 0;  ///< removed undelivered, for their time was over
+    std::uint64_t messages_skipped = 0;  ///< not wanted by a group with a filter: acked for it unseen
     std::uint64_t messages_removed = 0;  ///< purged, and dead letters dropped or over a limit
 };
 
@@ -81,6 +82,8 @@ struct group_run {
     std::deque<std::pair<std::uint64_t, std::uint64_t>>
         consumers;  ///< (session, channel), next in turn first
     bool reading = false;
+    std::uint64_t known_wanted =
+        ~std::uint64_t{0};  ///< passed the filter; it waits for somebody who takes it
 };
 
 struct brain_parts {

@@ -33,11 +33,13 @@ void dispatcher::run() {
     // Nothing may be leased that no mark can cover.
     const bool writing = parts_.read_only_reason.empty();
     const auto touched = std::exchange(parts_.touched, {});
+    sieve_.begin_turn();
     for (const std::uint32_t number : touched) {
         stream* from = parts_.state.find(number);
         if (from == nullptr) continue;
         if (writing)
             for (auto& [group_number, each] : from->groups) serve_group(*from, each);
+        parts_.journal.flush_acks(parts_.now);  // what was skipped may let the stream's first messages go
         serve_readers(*from);
         stream_run& run = parts_.stream_runs[number];
         if (from->first > run.released) {
@@ -64,6 +66,36 @@ void dispatcher::serve_group(stream& from, group& whose) {
         run.consumers.push_back(next);
         without = deliver_to(from, whose, next.first, next.second) ? 0 : without + 1;
         if (run.reading) return;
+    }
+    if (!whose.settings.wants.everything()) skip_unwanted(from, whose);
+}
+
+// Up to where a group may look. When as much is open as memory is granted for, it only redelivers.
+std::uint64_t dispatcher::visible_to(const stream& from, const group& whose) const {
+    std::size_t kept = 0;
+    for (const auto& [number, each] : from.groups) kept += each.runs_kept();
+    return kept < parts_.options.runs_max ? parts_.stream_runs.at(from.number).visible : whose.cursor();
+}
+
+// What nobody wants is done with also when there is nobody to take what comes behind it.
+void dispatcher::skip_unwanted(stream& from, group& whose) {
+    group_run& run = parts_.group_runs[{from.number, whose.number}];
+    const std::uint64_t visible = visible_to(from, whose);
+    while (auto next = whose.pick(visible, from.lanes, ~std::uint64_t{0})) {
+        if (next->offset == run.known_wanted) return;
+        switch (sieve_.judge(from, whose, *next)) {
+            case sieve::verdict::skipped:
+                continue;
+            case sieve::verdict::wanted:
+                run.known_wanted = next->offset;
+                return;
+            case sieve::verdict::unread:
+                run.reading = true;
+                return ask_read({from.number, whose.number, {}, next->offset});
+            case sieve::verdict::later:
+                parts_.touched.insert(from.number);
+                return;
+        }
     }
 }
 
@@ -120,11 +152,7 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
     session& to = *parts_.find_session(session_number);
     take_channel& channel = to.takes.at(channel_number);
     if (!channel.has_credit() || channel.unread_bytes >= unread_bytes_max()) return false;
-    std::size_t kept = 0;
-    for (const auto& [number, each] : from.groups) kept += each.runs_kept();
-    const std::uint64_t visible =
-        kept < parts_.options.runs_max ? parts_.stream_runs[from.number].visible : whose.cursor();
-
+    const std::uint64_t visible = visible_to(from, whose);
     lease held{.id = parts_.random_id(),
                .holder = channel.holder,
                .frame = channel.frames + 1,
@@ -139,7 +167,10 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
         const std::uint64_t room =
             std::min(channel.messages_max - channel.messages - what.messages, room_in_flight(whose));
         auto picked = whose.pick(visible, from.lanes, room);
-        if (!picked || !below_mark(from, whose, *picked)) break;
+        if (!picked) break;
+        const sieve::verdict judged = sieve_.judge(from, whose, *picked);
+        if (judged == sieve::verdict::skipped) continue;
+        if (judged == sieve::verdict::later || !below_mark(from, whose, *picked)) break;
         std::uint64_t taken = 0;
         if (!fill(what, from.number, *picked, taken)) {
             if (what.messages == 0) {

@@ -7,12 +7,13 @@
 
 #include "core/log/log.hpp"
 #include "devices/spool/brain_parts.hpp"
+#include "devices/spool/sieve.hpp"
 
 namespace ferry {
 
 class dispatcher {
   public:
-    explicit dispatcher(brain_parts& parts) : parts_{parts} {}
+    explicit dispatcher(brain_parts& parts) : parts_{parts}, sieve_{parts} {}
 
     /// Delivers whatever can be delivered in the streams that were touched.
     void run();
@@ -40,6 +41,8 @@ class dispatcher {
 
     void serve_group(stream& from, group& whose);
     void serve_readers(stream& from);
+    void skip_unwanted(stream& from, group& whose);
+    std::uint64_t visible_to(const stream& from, const group& whose) const;
     bool deliver_to(stream& from, group& whose, std::uint64_t session_number, std::uint64_t channel_number);
     std::optional<tried_run> next_for_reader(const stream& from, const take_channel& channel) const;
     bool at_end(const stream& from, const take_channel& channel) const;
@@ -53,6 +56,7 @@ class dispatcher {
     void remove_damaged(stream& from, std::uint64_t from_offset, std::uint64_t end);
 
     brain_parts& parts_;
+    sieve sieve_;
     std::map<std::uint64_t, reading> reads_;
 };
 

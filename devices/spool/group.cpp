@@ -261,6 +261,15 @@ void group::release(std::uint64_t lease_id, const std::vector<run>& runs) {
     count_down(lease_id, released);
 }
 
+void group::skip(run unwanted, const lanes& of) {
+    progress_.look(unwanted, of, true, [&](run fresh) { insert_new(fresh, of); });
+    replace(unwanted, [&](std::uint64_t, open_run& open) {
+        assert(open.is == fate::ready);
+        open.is = fate::skipped;
+        return true;
+    });
+}
+
 std::uint64_t group::next_deadline_ns() const {
     return deadlines_.empty() ? never : deadlines_.begin()->first;
 }

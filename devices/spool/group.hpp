@@ -31,6 +31,7 @@
 #include "core/protocol.hpp"
 #include "core/run_set.hpp"
 #include "devices/spool/dead_letters.hpp"
+#include "devices/spool/filter.hpp"
 #include "devices/spool/lanes.hpp"
 #include "devices/spool/progress.hpp"
 
@@ -47,9 +48,10 @@ struct group_settings {
     bool paused = false;         ///< nothing is given out; leases that are out go on
     std::uint64_t lease_max_ms = 12ULL * 3600 * 1000;  ///< a lease is not renewed beyond this
     std::uint64_t max_in_flight = 0;                   ///< messages on lease at a time; 0 = no limit
+    filter wants;                                      ///< what it is given; all else is acked for it unseen
     static auto fields(auto& m) {
         return std::tie(m.lease_ms, m.max_attempts, m.backoff_ms, m.from, m.paused, m.lease_max_ms,
-                        m.max_in_flight);
+                        m.max_in_flight, m.wants);
     }
     friend bool operator==(const group_settings&, const group_settings&) = default;
 };
@@ -136,6 +138,9 @@ class group {
     /// Makes delayed messages ready whose time has come; true if there were any.
     bool wake_due(std::uint64_t now_ns);
 
+    /// These are not wanted, and about to be acked: until that is applied nobody is given them.
+    void skip(run unwanted, const lanes& of);
+
     // --- durable changes
     // -------------------------------------------------------------------------------------
 
@@ -218,7 +223,7 @@ class group {
     group(const saved& from, const lanes& of, instant now);
 
   private:
-    enum class fate : std::uint8_t { ready, delayed, leased };
+    enum class fate : std::uint8_t { ready, delayed, leased, skipped };
     struct open_run {
         std::uint64_t count = 0;
         std::uint64_t attempt = 1;
@@ -251,7 +256,7 @@ class group {
     std::set<std::pair<std::uint64_t, std::uint64_t>> deadlines_;  // (deadline, lease id)
     dead_letters dead_;
     run_set gone_;  // removed while they were leased: what late acks are told, as long as the spool runs
-    std::uint64_t counts_[3] = {};
+    std::uint64_t counts_[4] = {};
     progress progress_{0};
     std::uint64_t delivered_mark_ = 0;
     std::uint64_t claims_below_ = 0;

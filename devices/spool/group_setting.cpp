@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "core/wildcard.hpp"
+
 namespace ferry {
 namespace {
 
@@ -52,7 +54,49 @@ header_value show_backoff(const settings& from) {
     return text;
 }
 
-constexpr std::array<group_setting, 5> table = {{
+// One of the lists of a filter: text with one entry a line.
+template <std::vector<std::string> filter::*List>
+bool read_lines(const header_value& from, settings& into) {
+    const auto* text = std::get_if<std::string>(&from);
+    if (text == nullptr) return false;
+    std::vector<std::string> lines;
+    for (std::size_t at = 0; at < text->size();) {
+        const std::size_t end = std::min(text->find('\n', at), text->size());
+        lines.push_back(text->substr(at, end - at));
+        if (lines.back().empty() || lines.back().size() > filter::line_bytes_max) return false;
+        at = end + 1;
+    }
+    if (lines.size() > filter::lines_max) return false;
+    into.wants.*List = std::move(lines);
+    return true;
+}
+
+bool read_patterns(const header_value& from, settings& into) {
+    settings read;
+    if (!read_lines<&filter::patterns>(from, read)) return false;
+    for (const std::string& each : read.wants.patterns)
+        if (!pattern_problem(each).empty()) return false;
+    into.wants.patterns = std::move(read.wants.patterns);
+    return true;
+}
+
+bool read_where(const header_value& from, settings& into) {
+    settings read;
+    if (!read_lines<&filter::where>(from, read)) return false;
+    for (const std::string& each : read.wants.where)
+        if (each.find('=') == std::string::npos || each.starts_with('=')) return false;
+    into.wants.where = std::move(read.wants.where);
+    return true;
+}
+
+template <std::vector<std::string> filter::*List>
+header_value show_lines(const settings& from) {
+    std::string text;
+    for (const std::string& each : from.wants.*List) text += (text.empty() ? "" : "\n") + each;
+    return text;
+}
+
+constexpr std::array<group_setting, 8> table = {{
     {"group_lease_ms", "lease_ms", "1 ms to 12 h, in milliseconds",
      read_number<&settings::lease_ms, 1, lease_ms_max>, show_number<&settings::lease_ms>},
     {"lease_max_ms", "lease_max_ms", "1 ms to 12 h, in milliseconds",
@@ -64,6 +108,13 @@ constexpr std::array<group_setting, 5> table = {{
      show_backoff},
     {"max_in_flight", "max_in_flight", "a number of messages, 0 for no limit",
      read_number<&settings::max_in_flight, 0, std::uint64_t{1} << 62>, show_number<&settings::max_in_flight>},
+    {"filter", "filter",
+     "patterns over topics, one a line, 32 at most of 256 bytes: * is one token, a last > the rest",
+     read_patterns, show_lines<&filter::patterns>},
+    {"filter_prefix", "filter_prefix", "beginnings of topics, one a line, 32 at most of 256 bytes",
+     read_lines<&filter::prefixes>, show_lines<&filter::prefixes>},
+    {"where", "where", "headers as NAME=VALUE, one a line, 32 at most of 256 bytes", read_where,
+     show_lines<&filter::where>},
 }};
 
 }  // namespace

@@ -49,9 +49,14 @@ struct consumer_options {
     /// Of a new group: pause after the 1st, 2nd, ... failure; the last repeats (0 s, 1 s, 5 s, 30 s).
     std::vector<std::chrono::milliseconds> backoff{};
     std::optional<std::uint64_t> max_in_flight{};  ///< of a new group: on lease at a time (no limit)
-    std::uint64_t credit = 10'000;                 ///< messages held and not acked, at most
-    std::size_t credit_bytes = 4 << 20;            ///< received and not handed out, at most
-    std::chrono::milliseconds linger{2000};        ///< how long the destructor waits for its acks' answers
+    /// Of a new group: topics it wants, by pattern (`*` is one token between dots, a last `>` one or more) or
+    /// by how they begin; of all these one must fit. A group that exists with others is refused.
+    std::vector<std::string> filter{};
+    std::vector<std::string> filter_prefix{};
+    std::vector<std::string> where{};  ///< of a new group: headers that messages must all have, as NAME=VALUE
+    std::uint64_t credit = 10'000;     ///< messages held and not acked, at most
+    std::size_t credit_bytes = 4 << 20;      ///< received and not handed out, at most
+    std::chrono::milliseconds linger{2000};  ///< how long the destructor waits for its acks' answers
     socket_options socket{};
     /// Told about deliveries that were handed out, are not settled, and whose lease is over: offsets `first`
     /// to `last`. They will come again, to whoever takes next; what is still being done for them is in vain.

@@ -165,6 +165,42 @@ TEST_CASE("cli: group create sets where it starts, its lease and its attempts; l
     CHECK(at.run({"group", "rm", "orders", "audit", "-y"}).status == 3);
 }
 
+TEST_CASE("cli: group create and take tell a group what it wants, and it gets no more") {
+    running_spool at;
+    const auto take = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {FERRY_BINARY, "take", at.where, "orders"});
+        return run(std::move(words));
+    };
+    at.run({"stream", "import", "orders"},
+           {.input = R"({"topic":"order.1.eu","headers":{"tier":"gold"},"payload":"a"})"
+                     "\n"
+                     R"({"topic":"order.2.us","headers":{"tier":"gold"},"payload":"b"})"
+                     "\n"
+                     R"({"topic":"order.3.eu","headers":{"tier":"tin"},"payload":"c"})"
+                     "\n"
+                     R"({"topic":"refund.1.eu","headers":{"tier":"gold"},"payload":"d"})"
+                     "\n"});
+    REQUIRE(at.run({"group", "create", "orders", "all"}).status == 0);
+    const auto made =
+        at.json({"group", "create", "orders", "europe", "--filter", "order.*.eu", "--where", "tier=gold"});
+    CHECK(made.at("filter") == "order.*.eu");
+    CHECK(made.at("filter_prefix") == "");
+    CHECK(made.at("where") == "tier=gold");
+    CHECK(take({"--group", "europe", "--idle", "200ms"}).out == "a\n");
+    CHECK(at.json({"group", "info", "orders", "europe"}).at("acked_floor") == 4);
+
+    CHECK(take({"--group", "some", "-T", "ref", "-m", "*.2.>", "--idle", "200ms"}).out == "b\nd\n");
+    CHECK(take({"--group", "some", "-m", "*.2.>", "-T", "ref", "--idle", "50ms"}).status == 0);
+    const finished differs = take({"--group", "some", "-T", "order", "--idle", "50ms"});
+    CHECK(differs.status == 2);
+    CHECK(differs.err.find("differs") != std::string::npos);
+    CHECK(take({"--peek", "-T", "order"}).status == 2);
+    CHECK(take({"--group", "bad", "-m", ">.x"}).status == 2);
+    const auto table = lines_of(at.run({"group", "ls", "orders"}).out);
+    REQUIRE(table.size() == 4);
+    CHECK(table[0].ends_with("filter      filter_prefix  where"));
+}
+
 TEST_CASE("cli: rm without --yes is exit 2 where nobody can be asked, and --dry-run leaves all there") {
     running_spool at;
     at.put("orders", 3);
@@ -227,7 +263,9 @@ TEST_CASE("cli: stream and group refuse wrong words before they ask anybody, wit
              {"group", "info", ":1", "orders", "a b"},
              {"group", "create", ":1", "orders", "audit", "--lease", "0s"},
              {"group", "create", ":1", "orders", "audit", "--max-attempts", "0"},
-             {"group", "create", ":1", "orders", "audit", "--filter", "x"}}) {
+             {"group", "create", ":1", "orders", "audit", "--filter", "a.>.b"},
+             {"group", "create", ":1", "orders", "audit", "--where", "region"},
+             {"group", "create", ":1", "orders", "audit", "--match", "x"}}) {
         std::vector<std::string> words = wrong;
         words.insert(words.begin(), FERRY_BINARY);
         const finished got = run(words);
@@ -272,6 +310,5 @@ TEST_CASE("cli: help of stream and group tells the flags that are built, and no 
     const std::string group = run({FERRY_BINARY, "group", "--help"}).out;
     for (const char* flag : {"--from START", "--lease DUR", "--max-attempts N"})
         CHECK(group.find(flag) != std::string::npos);
-    CHECK(group.find("--filter") == std::string::npos);
     CHECK(run({FERRY_BINARY, "group", "ls", "--help"}).out.find("--lease DUR") == std::string::npos);
 }

@@ -38,6 +38,8 @@ void model::shown(const std::string& group, const std::string& text, std::uint64
                   std::uint64_t attempt) {
     ++shown_total_;
     place(text, offset);
+    if (const auto of = unwanted_.find(group); of != unwanted_.end() && of->second.contains(text))
+        broken("'" + text + "' reached " + group + ", which does not want it");
     const bool again = !shown_[group].insert(offset).second;
     if (offset < loose_below_[group]) return;
     if (acked_[group].contains(offset)) broken("'" + text + "' came again although its ack was answered");
@@ -92,8 +94,9 @@ void model::given(const std::string& group, const protocol::delivered_run& what)
 void model::finished() {
     for (const auto& [group, since] : exists_from_)
         for (const auto& [text, offset] : confirmed_)
-            if (put_.at(text) >= since && !shown_[group].contains(offset) &&
-                !perhaps_dropped_[group].contains(offset) && offset >= loose_below_[group])
+            if (!unwanted_[group].contains(text) && put_.at(text) >= since &&
+                !shown_[group].contains(offset) && !perhaps_dropped_[group].contains(offset) &&
+                offset >= loose_below_[group])
                 broken("'" + text + "' was confirmed and never reached " + group);
 }
 

@@ -83,6 +83,11 @@ TEST_CASE(
     run_histories({.upheavals = true}, histories(4000), 300'001);
 }
 
+TEST_CASE(
+    "sim: a group with a filter is given all it wants and nothing else, through crashes and upheavals") {
+    run_histories({.upheavals = true, .filters = true}, histories(3000), 400'001);
+}
+
 TEST_CASE("sim: the model notices a dropped dead letter that comes again") {
     CHECK(breaks({.plant_drop_that_is_a_redrive = true}));
 }

@@ -45,14 +45,20 @@ world::world(const world_options& options)
     const std::uint64_t consumers = 1 + pick(3);
     for (std::uint64_t i = 0; i < consumers; ++i) {
         const std::string group = "g" + std::to_string(pick(2));
-        consumer_session_options of{.stream = "s", .group = group, .credit_messages = 1 + pick(20)};
-        of.max_attempts = group == "g1" ? 1 + options.seed % 2 : 1000;
+        consumer_session_options of = consumer_of(group, 1 + pick(20));
         consumers_.push_back(std::make_unique<consumer>(consumer{group, consumer_session{of}, {}, {}}));
     }
     open_spool();
 }
 
 world::~world() = default;
+
+consumer_session_options world::consumer_of(const std::string& group, std::uint64_t credit) const {
+    consumer_session_options of{.stream = "s", .group = group, .credit_messages = credit};
+    of.max_attempts = group == "g1" ? 1 + options_.seed % 2 : 1000;
+    if (options_.filters && group == "g1") of.filter = "topic";
+    return of;
+}
 
 void world::open_spool() {
     appends_.clear();
@@ -226,17 +232,18 @@ void world::producer_step(producer& who) {
         message made{"topic", text};
         if (pick(8) == 0) made.set_header("priority", static_cast<std::int64_t>(pick(10)));
         if (pick(8) == 0) made.set_header("delay", static_cast<std::int64_t>(pick(10'000)));
-        who.waiting.push_back({text, pick(2) == 0 ? who.session.put(std::string_view{text}, now_)
-                                                  : who.session.put(made, now_)});
+        const bool bare = pick(2) == 0;
+        if (bare && options_.filters) model_.unwanted("g1", text);
+        who.waiting.push_back(
+            {text, bare ? who.session.put(std::string_view{text}, now_) : who.session.put(made, now_)});
     }
     if (pick(4) == 0) who.session.flush();
 }
 
 void world::consumer_step(consumer& who) {
     if (!who.session.failed_code().empty()) {
-        consumer_session_options of{.stream = "s", .group = who.group, .credit_messages = 5};
         who.held.clear();
-        who.session = consumer_session{of};
+        who.session = consumer_session{consumer_of(who.group, 5)};
         who.on = {next_session_++, {}, {}};
         return;
     }

@@ -28,6 +28,8 @@ class model {
     explicit model(std::uint64_t seed) : seed_{seed} {}
 
     void put(const std::string& text) { put_.emplace(text, put_.size()); }
+    /// The group does not want it.
+    void unwanted(const std::string& group, const std::string& text) { unwanted_[group].insert(text); }
     /// The group is known to exist: it must see everything that is put from now on.
     void joined(const std::string& group) { exists_from_.emplace(group, put_.size()); }
     void confirmed(const std::string& text, std::uint64_t offset);
@@ -77,6 +79,7 @@ class model {
     std::map<std::string, std::set<std::uint64_t>> dropped_;
     std::map<std::string, std::uint64_t> loose_below_;
     std::map<std::string, bool> paused_;
+    std::map<std::string, std::set<std::string>> unwanted_;
     std::uint64_t purged_ = 0;
 };
 
@@ -87,6 +90,7 @@ struct world_options {
     bool power_cuts = true;    ///< else only the process dies
     bool disk_errors = false;  ///< writes and syncs fail at times; the spool is then restarted
     bool upheavals = false;    ///< groups are sent elsewhere and paused, the stream is purged
+    bool filters = false;      ///< group g1 wants only what has a topic
     /// Planted bugs, each of which the model must notice.
     bool plant_confirm_before_sync = false;
     bool plant_drop_that_is_a_redrive = false;
@@ -109,6 +113,7 @@ class world {
     struct wire;
 
     void open_spool();
+    consumer_session_options consumer_of(const std::string& group, std::uint64_t credit) const;
     void crash(bool stop_cleanly);
     void act();          // one random step
     void spool_turn();   // takes the brain's actions

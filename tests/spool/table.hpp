@@ -123,6 +123,29 @@ class table {
         clients_.at(name).session->ack(leases.at(offset), offset);
     }
 
+    void nack(const std::string& name, std::uint64_t offset) {
+        clients_.at(name).session->nack(leases.at(offset), offset, std::nullopt, "no");
+    }
+
+    /// An administrator's command; gives the code of its refusal, empty when it was done.
+    std::string tell(const std::string& command, const header_map& arguments) {
+        const std::uint64_t number = next_session_++;
+        brain_->frame(number, "somebody", protocol::encode(protocol::hello{.client = "table"}), {}, now_);
+        brain_->frame(number, "somebody", protocol::encode(protocol::admin{1, command, arguments}), {}, now_);
+        std::string code = "no answer";
+        for (send_action& each : turn()) {
+            protocol::result answer;
+            if (each.session != number)
+                deliver(each);
+            else if (protocol::decode(each.head, answer)) {
+                code = answer.code;
+                rows = std::move(answer.rows);
+            }
+        }
+        brain_->detached(number, now_);
+        return code;
+    }
+
     const stream& the_stream() { return *const_cast<spool_state&>(brain_->state()).find("s"); }
     const brain_counters& counters() const { return brain_->counters(); }
     void want_snapshot() { brain_->want_snapshot(); }
@@ -133,6 +156,7 @@ class table {
     instant now() const { return now_; }
 
     std::map<std::uint64_t, std::uint64_t> leases;
+    std::vector<header_map> rows;  ///< of the last command's answer
 
   private:
     void deliver(send_action& what) {

@@ -1,4 +1,4 @@
-#include "patterns/wildcard.hpp"
+#include "core/wildcard.hpp"
 
 #include <doctest/doctest.h>
 

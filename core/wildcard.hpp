@@ -7,8 +7,15 @@
 
 namespace ferry {
 
-/// Throws errc::bad_argument for an empty pattern and for `>` that is not the last token.
+/// What is wrong with a pattern that is empty, or has a `>` that is not its last token; empty when nothing
+/// is.
+std::string_view pattern_problem(std::string_view pattern);
+
+/// Throws errc::bad_argument for a pattern with a problem.
 void check_pattern(std::string_view pattern);
+
+/// True when the topic fits the pattern.
+bool matches(std::string_view pattern, std::string_view topic);
 
 /// What every topic that fits starts with: libzmq filters by it.
 std::string_view literal_prefix(std::string_view pattern);

@@ -1,7 +1,8 @@
-#include "patterns/wildcard.hpp"
+#include "core/wildcard.hpp"
+
+#include <string>
 
 #include "ferry/error.hpp"
-#include "ferry/subscriber.hpp"
 
 namespace ferry {
 namespace {
@@ -15,18 +16,19 @@ std::string_view take_token(std::string_view& rest, bool& more) {
     return token;
 }
 
-[[noreturn]] void refuse(std::string_view pattern, const char* reason) {
-    throw error{errc::bad_argument, "bad pattern '" + std::string{pattern} + "': " + reason};
-}
-
 }  // namespace
 
-void check_pattern(std::string_view pattern) {
-    if (pattern.empty()) refuse(pattern, "it is empty");
-    std::string_view rest = pattern;
+std::string_view pattern_problem(std::string_view pattern) {
+    if (pattern.empty()) return "it is empty";
     for (bool more = true; more;)
-        if (take_token(rest, more) == ">" && more)
-            refuse(pattern, "'>' stands for the rest and must be last");
+        if (take_token(pattern, more) == ">" && more) return "'>' stands for the rest and must be last";
+    return {};
+}
+
+void check_pattern(std::string_view pattern) {
+    const std::string_view problem = pattern_problem(pattern);
+    if (problem.empty()) return;
+    throw error{errc::bad_argument, "bad pattern '" + std::string{pattern} + "': " + std::string{problem}};
 }
 
 std::string_view literal_prefix(std::string_view pattern) {
