@@ -127,6 +127,8 @@ std::uint32_t spool_directory::stream_of(const log::stored_record& record) {
             return stream_in<records::producer_change>(record.payload);
         case record_type::removed:
             return stream_in<records::removed>(record.payload);
+        case record_type::appointments:
+            return stream_in<records::appointments>(record.payload);
         case record_type::stream_settings: {
             records::stream_change change;
             return unpack_struct(record.payload, change) ? static_cast<std::uint32_t>(change.number) : 0;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
+
+#include "core/varint.hpp"
 
 namespace ferry {
 namespace {
@@ -18,20 +21,18 @@ std::uint64_t mask(std::uint32_t at, std::uint32_t from, std::uint32_t to) {
     return below & ~((std::uint64_t{1} << low) - 1);
 }
 
-void put_varint(std::string& into, std::uint64_t value) {
-    for (; value >= 128; value >>= 7) into += static_cast<char>(value | 128);
-    into += static_cast<char>(value);
+// How a block stands in a snapshot: whichever is shortest.
+enum class form : std::uint8_t { full = 0, list = 1, bitmap = 2, runs = 3 };
+constexpr std::size_t bitmap_bytes = words * 8;
+
+void put_16(std::string& into, std::uint32_t value) {
+    into += static_cast<char>(value & 255);
+    into += static_cast<char>(value >> 8);
 }
 
-std::optional<std::uint64_t> take_varint(std::string_view& from) {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && !from.empty(); shift += 7) {
-        const auto byte = static_cast<unsigned char>(from.front());
-        from.remove_prefix(1);
-        value |= std::uint64_t{byte & 127U} << shift;
-        if (byte < 128) return value;
-    }
-    return std::nullopt;
+std::uint32_t get_16(std::string_view from, std::size_t at) {
+    return static_cast<unsigned char>(from[2 * at]) |
+           static_cast<std::uint32_t>(static_cast<unsigned char>(from[2 * at + 1])) << 8;
 }
 
 }  // namespace
@@ -105,10 +106,8 @@ void offset_set::block::fill(std::uint32_t from, std::uint32_t to) {
     if (!bits && members + fresh < bitmap_from) {
         const auto first = std::lower_bound(few.begin(), few.end(), from);
         const auto last = std::lower_bound(few.begin(), few.end(), to);
-        std::vector<std::uint16_t> all;
-        const auto at = few.erase(first, last);
-        for (std::uint32_t each = from; each < to; ++each) all.push_back(static_cast<std::uint16_t>(each));
-        few.insert(at, all.begin(), all.end());
+        auto at = few.insert(few.erase(first, last), to - from, std::uint16_t{0});
+        for (std::uint32_t each = from; each < to; ++each) *at++ = static_cast<std::uint16_t>(each);
     } else {
         to_bits();
         for (std::uint32_t at = from / 64; at * 64 < to; ++at) bits[at] |= mask(at, from, to);
@@ -141,15 +140,24 @@ void offset_set::each_block(run within, bool make, Change change) {
             if (at == blocks_.end() || at->first > last) return;
             key = at->first;
         } else {
-            at = blocks_.try_emplace(key).first;
+            const auto [place, fresh] = blocks_.try_emplace(key);
+            at = place;
+            if (fresh) bytes_ += at->second.bytes();
         }
         const std::uint64_t base = key << 16;
         const auto from = static_cast<std::uint32_t>(std::max(within.first, base) - base);
         const auto to = static_cast<std::uint32_t>(std::min<std::uint64_t>(within.end() - base, block_size));
         count_ -= at->second.members;
+        bytes_ -= at->second.bytes();
         change(at->second, from, to);
         count_ += at->second.members;
-        at = at->second.members == 0 ? blocks_.erase(at) : std::next(at);
+        bytes_ += at->second.bytes();
+        if (at->second.members > 0) {
+            ++at;
+            continue;
+        }
+        bytes_ -= at->second.bytes();
+        at = blocks_.erase(at);
     }
 }
 
@@ -217,29 +225,114 @@ std::optional<std::uint64_t> offset_set::next_not_in(const offset_set& other, st
     return std::nullopt;
 }
 
+std::size_t offset_set::block::bytes() const {
+    constexpr std::size_t node_bytes = 112;
+    return node_bytes + few.capacity() * 2 + (bits ? bitmap_bytes : 0);
+}
+
+std::uint32_t offset_set::block::run_count() const {
+    std::uint32_t sum = 0;
+    if (!bits) {
+        for (std::size_t i = 0; i < few.size(); ++i) sum += i == 0 || few[i] != few[i - 1] + 1 ? 1 : 0;
+        return sum;
+    }
+    std::uint64_t carried = 0;  // the top bit of the word before
+    for (std::uint32_t at = 0; at < words; ++at) {
+        sum += static_cast<std::uint32_t>(std::popcount(bits[at] & ~(bits[at] << 1 | carried)));
+        carried = bits[at] >> 63;
+    }
+    return sum;
+}
+
+void offset_set::block::save(std::string& into) const {
+    if (full()) {
+        put_varint(into, static_cast<std::uint64_t>(form::full));
+        return;
+    }
+    const std::uint32_t runs = run_count();
+    if (runs * 4 <= std::min<std::size_t>(members * 2, bitmap_bytes)) {
+        put_varint(into, static_cast<std::uint64_t>(form::runs));
+        put_varint(into, runs);
+        for (std::uint32_t at = next(0); at < block_size; at = next(at)) {
+            const std::uint32_t end = next_absent(at);
+            put_16(into, at);
+            put_16(into, end - at - 1);
+            at = end;
+        }
+    } else if (!bits) {
+        put_varint(into, static_cast<std::uint64_t>(form::list));
+        put_varint(into, members);
+        for (const std::uint16_t each : few) put_16(into, each);
+    } else {
+        put_varint(into, static_cast<std::uint64_t>(form::bitmap));
+        for (std::uint32_t at = 0; at < words; ++at)
+            for (unsigned shift = 0; shift < 64; shift += 8) into += static_cast<char>(bits[at] >> shift);
+    }
+}
+
+bool offset_set::block::load(std::string_view& from) {
+    const auto kind = take_varint(from);
+    if (!kind || *kind > 3) return false;
+    const auto is = static_cast<form>(*kind);
+    if (is == form::full) {
+        members = block_size;
+        return true;
+    }
+    if (is == form::bitmap) {
+        if (from.size() < bitmap_bytes) return false;
+        bits = std::make_unique<std::uint64_t[]>(words);
+        for (std::size_t i = 0; i < bitmap_bytes; ++i)
+            bits[i / 8] |= std::uint64_t{static_cast<unsigned char>(from[i])} << (i % 8 * 8);
+        from.remove_prefix(bitmap_bytes);
+        for (std::uint32_t at = 0; at < words; ++at)
+            members += static_cast<std::uint32_t>(std::popcount(bits[at]));
+        settle();
+        return members > 0;
+    }
+    const auto count = take_varint(from);
+    const std::size_t numbers = is == form::runs ? 2 : 1;
+    if (!count || *count == 0 || *count >= block_size || from.size() < *count * numbers * 2) return false;
+    std::uint32_t low = 0;
+    for (std::size_t i = 0; i < *count; ++i) {
+        const std::uint32_t first = get_16(from, i * numbers);
+        const std::uint32_t end = first + 1 + (is == form::runs ? get_16(from, i * numbers + 1) : 0);
+        if (first < low || end > block_size) return false;
+        if (is == form::runs)
+            fill(first, end);
+        else
+            few.push_back(static_cast<std::uint16_t>(first));
+        low = end;
+    }
+    from.remove_prefix(*count * numbers * 2);
+    if (is == form::list) members = static_cast<std::uint32_t>(*count);
+    if (few.size() >= bitmap_from) to_bits();
+    settle();
+    return true;
+}
+
 std::string offset_set::save() const {
     std::string bytes;
-    std::uint64_t last = 0;
-    for (auto at = next_run(0, ~std::uint64_t{0}); at; at = next_run(last, ~std::uint64_t{0})) {
-        put_varint(bytes, at->first - last);
-        put_varint(bytes, at->count);
-        last = at->end();
+    std::uint64_t next_key = 0;
+    for (const auto& [key, each] : blocks_) {
+        put_varint(bytes, key - next_key);
+        each.save(bytes);
+        next_key = key + 1;
     }
     return bytes;
 }
 
 bool offset_set::load(std::string_view saved) {
     clear();
-    std::uint64_t last = 0;
+    std::uint64_t next_key = 0;
     while (!saved.empty()) {
-        const auto skip = take_varint(saved);
-        const auto length = take_varint(saved);
-        if (!skip || !length || *length == 0) return false;
-        const run next{last + *skip, *length};
-        // A run longer than any stream, or one that wraps round, is not one of ours.
-        if (next.first < last || next.end() < next.first || *length >> 40 != 0) return false;
-        add(next);
-        last = next.end();
+        const auto skipped = take_varint(saved);
+        if (!skipped || next_key + *skipped < next_key || (next_key + *skipped) >> 44 != 0) return false;
+        block each;
+        if (!each.load(saved)) return false;
+        next_key += *skipped + 1;
+        count_ += each.members;
+        bytes_ += each.bytes();
+        blocks_.emplace_hint(blocks_.end(), next_key - 1, std::move(each));
     }
     return true;
 }

@@ -25,13 +25,15 @@ class offset_set {
     void add(run more);
     void remove(std::uint64_t offset);
     void remove(run less);
-    void clear() { blocks_.clear(), count_ = 0; }
+    void clear() { blocks_.clear(), count_ = 0, bytes_ = 0; }
 
     bool contains(std::uint64_t offset) const;
     std::uint64_t count() const noexcept { return count_; }
     /// How many offsets of `within` are in the set.
     std::uint64_t count(run within) const;
     bool empty() const noexcept { return count_ == 0; }
+    /// What the set takes in memory, nearly.
+    std::size_t bytes() const noexcept { return bytes_; }
 
     /// The lowest member at or above `from`.
     std::optional<std::uint64_t> next(std::uint64_t from) const;
@@ -42,7 +44,7 @@ class offset_set {
     /// The lowest member at or above `from` that is not in `other`.
     std::optional<std::uint64_t> next_not_in(const offset_set& other, std::uint64_t from) const;
 
-    /// As bytes for a snapshot: runs, each as the distance from the last and the length, in varints.
+    /// As bytes for a snapshot (docs/spool_format.md, "set"): block by block, in whichever form is shortest.
     std::string save() const;
     /// Replaces the set; false when the bytes are not one.
     bool load(std::string_view saved);
@@ -61,12 +63,17 @@ class offset_set {
         void clear(std::uint32_t from, std::uint32_t to);
         void to_bits();
         void settle();  // the form that fits the number of members
+        std::size_t bytes() const;
+        std::uint32_t run_count() const;
+        void save(std::string& into) const;
+        bool load(std::string_view& from);  // from the front, which is taken away
     };
     template <typename Change>
     void each_block(run within, bool make, Change change);
 
     std::map<std::uint64_t, block> blocks_;  // offset >> 16 -> the block, never an empty one
     std::uint64_t count_ = 0;
+    std::size_t bytes_ = 0;
 };
 
 }  // namespace ferry

@@ -30,6 +30,7 @@ enum class record_type : std::uint8_t {
     adoption = 12,
     removed = 13,
     footer = 14,
+    appointments = 15,
 };
 
 /// The header of a record as the code handles it; on disk it is `record_header_bytes`, little-endian.

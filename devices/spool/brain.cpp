@@ -50,6 +50,7 @@ void brain::settle_restart() {
         for (auto& [group_number, whose] : each.groups)
             parts_.group_runs[{number, group_number}].mark_durable = whose.delivered_mark();
         claims_.open(each, stored_end, clean);
+        for (auto& [group_number, whose] : each.groups) parts_.file(each, whose);
     }
 }
 
@@ -207,7 +208,8 @@ void brain::failed(const std::string& reason, instant now) {
 
 void brain::read_done(std::uint64_t cookie, log::read_result&& result, instant now) {
     parts_.now = now;
-    if (!times_.read_done(cookie, result)) dispatcher_.read_done(cookie, std::move(result));
+    if (!times_.read_done(cookie, result) && !timetable_.read_done(cookie, result))
+        dispatcher_.read_done(cookie, std::move(result));
 }
 
 void brain::space(std::uint64_t bytes_left) {
@@ -248,6 +250,7 @@ void brain::tick(instant now) {
 actions brain::take_actions(instant now) {
     parts_.now = now;
     dead_letters_.keep_limits();
+    timetable_.file_touched();
     dispatcher_.run();
     intake_.send_confirms();
     actions out;

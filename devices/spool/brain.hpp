@@ -60,6 +60,8 @@ class brain {
 
     /// When `tick` must be called at the latest (monotonic).
     std::uint64_t next_due_ns() const;
+    /// When that steady wall time comes (monotonic).
+    std::uint64_t monotonic_ns_at(std::uint64_t wall_ms) const { return parts_.monotonic_ns_at(wall_ms); }
 
     const brain_counters& counters() const noexcept { return parts_.counters; }
     const spool_state& state() const noexcept { return parts_.state; }

@@ -1,6 +1,7 @@
 // What the parts of the brain share: the state, the journal, the sessions, and what leaves at the turn's end.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -12,6 +13,7 @@
 
 #include "core/clock.hpp"
 #include "devices/spool/actions.hpp"
+#include "devices/spool/agenda.hpp"
 #include "devices/spool/batch_cache.hpp"
 #include "devices/spool/journal.hpp"
 #include "devices/spool/session.hpp"
@@ -31,6 +33,9 @@ struct brain_options {
     std::size_t runs_max = 250'000;              ///< open runs kept by all groups together (about 100 B each)
     std::size_t producers_max = 100'000;         ///< per user
     protocol::grade default_grade = protocol::grade::synced;
+    std::uint64_t near_ms = 3'600'000;            ///< delays and expiry within are kept by the millisecond,
+    std::size_t appointments_near = 262'144;      ///< unless there are that many: then within two minutes
+    std::size_t time_bytes_max = 24 << 20;        ///< of all that asks for a delay, an expiry or a priority
     std::uint64_t claim_wait_ns = 2'000'000'000;  ///< after a restart, for leases that are still held
     std::function<bool(std::string_view user, verb, std::string_view stream)> allow;  ///< absent: everything
     /// What the device around the brain adds to `spool.stats`, below the brain's own row; absent: nothing.
@@ -86,6 +91,14 @@ struct group_run {
         ~std::uint64_t{0};  ///< passed the filter; it waits for somebody who takes it
 };
 
+/// What delays, expiry and priorities take in memory.
+struct time_load {
+    std::size_t appointments = 0;  ///< kept by the millisecond
+    std::size_t bytes = 0;
+    void more(const time_load& other) { appointments += other.appointments, bytes += other.bytes; }
+    void less(const time_load& other) { appointments -= other.appointments, bytes -= other.bytes; }
+};
+
 struct brain_parts {
     brain_parts(const brain_options& given, spool_state recovered)
         : options{given},
@@ -107,6 +120,8 @@ struct brain_parts {
     std::map<std::uint32_t, stream_run> stream_runs;
     std::map<group_key, group_run> group_runs;
     std::set<std::uint32_t> touched;  ///< streams in which something may be deliverable now
+    agenda<group_key> groups_due;     ///< when a lease ends or a delay is over (monotonic)
+    time_load kept;                   ///< of all streams, as of the last turn
     std::set<std::pair<std::uint64_t, std::uint64_t>> to_confirm;  ///< (session, channel) with STORED to send
     std::uint64_t next_holder = 1;
     std::uint64_t next_cookie = 1;  ///< of reads
@@ -132,6 +147,15 @@ struct brain_parts {
     /// and expiry go by.
     std::uint64_t steady_wall_ms() const {
         return (opened.wall_ns + (now.monotonic_ns - opened.monotonic_ns)) / 1'000'000;
+    }
+    /// When that time comes, by the steady clock.
+    std::uint64_t monotonic_ns_at(std::uint64_t wall_ms) const {
+        const std::uint64_t wall_ns = wall_ms * 1'000'000;
+        return opened.monotonic_ns + (wall_ns > opened.wall_ns ? wall_ns - opened.wall_ns : 0);
+    }
+    /// A lease was given or a message delayed: the group has something to do sooner than was known.
+    void file(const stream& in, const group& whose) {
+        groups_due.file({in.number, whose.number}, std::min(whose.next_deadline_ns(), whose.next_due_ns()));
     }
     std::uint64_t random_id() {
         std::uint64_t id = 0;

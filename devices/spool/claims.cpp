@@ -82,6 +82,7 @@ std::vector<protocol::claim> claims::give_back(const session& from, const take_c
                                     "given up by its consumer", std::nullopt);
         if (!given.runs.empty()) all.push_back(std::move(given));
     }
+    parts_.file(in, whose);
     return all;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/log/checksum.hpp"
+#include "devices/spool/damage.hpp"
 
 namespace ferry {
 namespace {
@@ -184,6 +185,7 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
         whose.take({picked->offset, taken, picked->attempt, picked->failures, 0}, from.lanes, *under);
     }
     if (what.messages == 0) return false;
+    parts_.file(from, whose);
     for (const delivered_run& each : what.runs)
         if (each.attempt > 1) parts_.counters.messages_redelivered += each.count;
     parts_.counters.messages_delivered += what.messages;
@@ -303,7 +305,8 @@ void dispatcher::read_done(std::uint64_t cookie, log::read_result&& result) {
         records::messages_head head;
         std::string_view batch;
         if (!records::split_messages(each.payload, head, batch)) continue;
-        if (each.header.first_offset > expected) remove_damaged(*from, expected, each.header.first_offset);
+        if (each.header.first_offset > expected)
+            remove_damaged(parts_, *from, expected, each.header.first_offset);
         expected = std::max(expected, each.header.first_offset + each.header.count);
         kept += parts_.cache.add(what.stream, {each.header.first_offset,
                                                each.header.count,
@@ -316,7 +319,7 @@ void dispatcher::read_done(std::uint64_t cookie, log::read_result&& result) {
     }
     if (result.at_end && result.records.empty()) {
         expected = parts_.stream_runs[what.stream].visible;
-        remove_damaged(*from, what.offset, expected);
+        remove_damaged(parts_, *from, what.offset, expected);
     }
     // A reader steps over what nobody can read, also when nothing can be written any more.
     session* to = parts_.find_session(what.reader.first);
@@ -326,26 +329,6 @@ void dispatcher::read_done(std::uint64_t cookie, log::read_result&& result) {
         channel.read_from = result.records.empty()
                                 ? expected
                                 : std::max(channel.read_from, result.records.front().header.first_offset);
-}
-
-// What cannot be read any more is removed for everybody, durably and counted: a group must not wait for it.
-void dispatcher::remove_damaged(stream& from, std::uint64_t from_offset, std::uint64_t end) {
-    records::removed record{
-        from.number, static_cast<std::uint64_t>(records::removal_reason::damage), {}, 0, 0};
-    // What was let go while the read was under way is not damage.
-    const std::uint64_t begin = std::max(from_offset, from.first);
-    for (std::uint64_t at = from.lanes.gaps.first_absent(begin); at < end;
-         at = from.lanes.gaps.first_absent(at)) {
-        const auto gap = from.lanes.gaps.next_run(at);
-        const std::uint64_t until = gap ? std::min(end, gap->first) : end;
-        record.runs.push_back({at, until - at});
-        record.messages += until - at;
-        at = until;
-    }
-    parts_.counters.messages_damaged += record.messages;
-    if (record.runs.empty() || !parts_.read_only_reason.empty()) return;
-    parts_.journal.append(log::record_type::removed, record, parts_.now);
-    parts_.journal.sync_now();
 }
 
 }  // namespace ferry

@@ -53,7 +53,6 @@ class dispatcher {
     void ask_read(const reading& what);
     static std::uint64_t room_in_flight(const group& whose);
     std::size_t unread_bytes_max() const;
-    void remove_damaged(stream& from, std::uint64_t from_offset, std::uint64_t end);
 
     brain_parts& parts_;
     sieve sieve_;

@@ -16,8 +16,9 @@ constexpr std::uint64_t producer_kept_ns = 7 * 24 * expiry_every_ns;
 constexpr std::uint64_t told_step = 65'536;
 constexpr std::uint64_t told_margin = 16'384;
 constexpr std::size_t smallest_window_bytes = batch_bytes_max;
-constexpr std::size_t apart_bytes_max = 24 << 20;  // delayed and expiring messages, of one stream
-constexpr std::size_t head_bytes_max = 512;        // what a messages record holds beside the batch
+constexpr std::size_t head_bytes_max = 512;   // what a messages record holds beside the batch,
+constexpr std::size_t wishes_bytes_max = 32;  // and for each of its wishes
+constexpr std::uint64_t near_when_many_ms = 120'000;
 
 }  // namespace
 
@@ -244,16 +245,19 @@ intake::verdict intake::judge(const session& from, const put_channel& channel, c
         return {code::fenced, "a newer run of this producer has taken over", last + 1};
     if (request.previous != last || request.first <= last || request.first + request.count < request.first)
         return {code::out_of_order, "the batch does not follow the last one stored", last + 1};
-    if (batch.size() + head_bytes_max > parts_.options.record_bytes_max)
-        return {code::too_large,
-                "a batch of " + std::to_string(batch.size()) + " bytes, the limit is " +
-                    std::to_string(parts_.options.record_bytes_max - head_bytes_max),
-                last + 1};
     if (parts_.disk_full) return {code::full, "the disk is full but for the reserve", last + 1};
     const verdict items = judge_items(request, batch, notes);
-    if (items.code.empty() && !notes.wishes.empty() && into->lanes.bytes_kept() > apart_bytes_max)
-        return {code::full, "the stream keeps too many delayed or expiring messages", last + 1};
-    return items;
+    if (!items.code.empty()) return items;
+    const std::size_t bytes = batch.size() + head_bytes_max + notes.wishes.size() * wishes_bytes_max;
+    if (bytes > parts_.options.record_bytes_max)
+        return {code::too_large,
+                "a batch of " + std::to_string(bytes) + " bytes, the limit is " +
+                    std::to_string(parts_.options.record_bytes_max),
+                last + 1};
+    if (!notes.wishes.empty() && parts_.kept.bytes > parts_.options.time_bytes_max)
+        return {code::full, "the spool keeps too many messages with a delay, an expiry or a priority",
+                last + 1};
+    return {};
 }
 
 const stored_batch* intake::find_duplicate(const put_channel& channel, const std::string& user,
@@ -319,9 +323,11 @@ void intake::store(session& from, std::uint64_t channel_number, put_channel& cha
     stream& into = *parts_.state.find(channel.stream);
     const std::uint64_t offset = into.next;
     const std::uint64_t end = offset + request.count;
+    const std::uint64_t near_ms = notes.wishes.empty() ? 0 : near_until();
     const records::messages_head head{from.user,        channel.producer_id, channel.epoch,
                                       request.first,    request.time_ns,     request.checksum_kind,
-                                      request.checksum, std::nullopt,        std::move(notes.wishes)};
+                                      request.checksum, std::nullopt,        std::move(notes.wishes),
+                                      near_ms};
     if (!into.find_producer(from.user, channel.producer_id)) expire_producers(into, from.user);
     const auto flags = static_cast<std::uint8_t>(static_cast<unsigned>(channel.grade) |
                                                  (notes.headers ? records::has_headers : 0U));
@@ -358,6 +364,13 @@ void intake::store(session& from, std::uint64_t channel_number, put_channel& cha
                                    static_cast<std::uint32_t>(request.checksum),
                                    std::move(batch),
                                    {}});
+}
+
+// Many appointments wait in buckets of a minute each, for as long as they can.
+std::uint64_t intake::near_until() const {
+    const bool few = parts_.kept.appointments <= parts_.options.appointments_near;
+    return parts_.steady_wall_ms() +
+           (few ? parts_.options.near_ms : std::min(parts_.options.near_ms, near_when_many_ms));
 }
 
 void intake::ask_told(stream& into, std::uint64_t end) {

@@ -11,31 +11,16 @@ constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
 
-void lanes::push(std::vector<appointment>& onto, timed what) {
-    for (std::uint64_t left = what.count; left > 0; left -= what.count, what.offset += what.count) {
-        what.count = std::min<std::uint64_t>(left, (1U << 20) - 1);
-        onto.emplace_back(what);
-        std::push_heap(onto.begin(), onto.end(), std::greater<>{});
-    }
-}
-
-lanes::timed lanes::pop(std::vector<appointment>& from) {
-    std::pop_heap(from.begin(), from.end(), std::greater<>{});
-    const timed first = from.back().what();
-    from.pop_back();
-    return first;
-}
-
-void lanes::place(std::uint64_t offset, const wishes& asked) {
-    const run what{offset, asked.count};
+void lanes::place(run record, const wishes& asked, std::uint64_t near_ms) {
+    const run what{record.first + asked.index, asked.count};
     if (asked.due_ms > 0) {
         late_.add(what);
-        push(waiting_, {asked.due_ms, offset, asked.count, asked.priority});
+        waiting_.add({asked.due_ms, what.first, what.count, asked.priority}, record, near_ms);
     } else if (asked.priority > 0) {
         raised_.at(asked.priority - 1).add(what);
     }
     if (asked.due_ms > 0 || asked.priority > 0) apart_.add(what);
-    if (asked.expires_ms > 0) push(expiring_, {asked.expires_ms, offset, asked.count, 0});
+    if (asked.expires_ms > 0) expiring_.add({asked.expires_ms, what.first, what.count, 0}, record, near_ms);
 }
 
 void lanes::remove(run gone) {
@@ -43,13 +28,15 @@ void lanes::remove(run gone) {
     if (apart_.empty()) return;
     for (offset_set& each : raised_) each.remove(gone);
     for (offset_set& each : due_) each.remove(gone);
-    late_.remove(gone);  // of `waiting_` it is left out when its time comes
+    late_.remove(gone);  // of its calendar it is left out when its time comes
     apart_.remove(gone);
 }
 
 void lanes::forget_below(std::uint64_t first) {
     const run gone{0, first};
     gaps.remove(gone);
+    waiting_.forget_below(first);
+    expiring_.forget_below(first);
     if (apart_.empty()) return;
     for (offset_set& each : raised_) each.remove(gone);
     for (offset_set& each : due_) each.remove(gone);
@@ -58,12 +45,17 @@ void lanes::forget_below(std::uint64_t first) {
 }
 
 void lanes::become_due(std::uint64_t until_ms) {
-    while (next_due_ms() <= until_ms) {
-        const timed next = pop(waiting_);
-        const std::uint64_t end = next.offset + next.count;
-        for (auto still = late_.next_run(next.offset, end); still; still = late_.next_run(still->end(), end))
+    while (waiting_.next_ms() <= until_ms) {
+        const appointment next = waiting_.pop();
+        for (auto still = late_.next_run(next.offset, next.end()); still;
+             still = late_.next_run(still->end(), next.end()))
             due_.at(next.priority).add(*still);
     }
+}
+
+bool lanes::opened(bool of_waiting, const calendar::bucket_key& which, const offset_set& records,
+                   const calendar::saved& found) {
+    return (of_waiting ? waiting_ : expiring_).opened(which, records, found);
 }
 
 unsigned lanes::lane_of(std::uint64_t offset) const {
@@ -117,25 +109,20 @@ std::uint64_t lanes::due_count() const {
     return sum;
 }
 
-std::uint64_t lanes::next_due_ms() const {
-    return waiting_.empty() ? never : waiting_.front().ms();
-}
-
-std::uint64_t lanes::next_expiry_ms() const {
-    return expiring_.empty() ? never : expiring_.front().ms();
-}
-
-offset_set lanes::take_expired(std::uint64_t until_ms) {
+offset_set lanes::take_expired(std::uint64_t until_ms, std::uint64_t messages_max) {
     offset_set expired;
-    while (next_expiry_ms() <= until_ms) {
-        const timed next = pop(expiring_);
+    while (expiring_.next_ms() <= until_ms && expired.count() < messages_max) {
+        const appointment next = expiring_.pop();
         expired.add(run{next.offset, next.count});
     }
     return expired;
 }
 
 std::size_t lanes::bytes_kept() const noexcept {
-    return (waiting_.size() + expiring_.size()) * sizeof(appointment) + apart_.count() / 2;
+    std::size_t sum = waiting_.bytes() + expiring_.bytes() + late_.bytes() + apart_.bytes();
+    for (const offset_set& each : raised_) sum += each.bytes();
+    for (const offset_set& each : due_) sum += each.bytes();
+    return sum;
 }
 
 lanes::saved lanes::save() const {
@@ -145,34 +132,25 @@ lanes::saved lanes::save() const {
         for (const offset_set& each : raised_) into.raised.push_back(each.save());
         for (const offset_set& each : due_) into.due.push_back(each.save());
     }
-    for (const appointment& each : waiting_) {
-        const timed next = each.what();
-        const std::uint64_t end = next.offset + next.count;
-        for (auto still = late_.next_run(next.offset, end); still; still = late_.next_run(still->end(), end))
-            into.waiting.push_back({next.ms, still->first, still->count, next.priority});
-    }
-    for (const appointment& each : expiring_) into.expiring.push_back(each.what());
+    into.late = late_.save();
+    into.waiting = waiting_.save();
+    into.expiring = expiring_.save();
     return into;
 }
 
 bool lanes::load(const saved& from) {
     *this = {};
     for (const run& gap : from.gaps) gaps.add(gap);
-    for (const timed& each : from.expiring) push(expiring_, each);
-    if (from.raised.empty() && from.due.empty() && from.waiting.empty()) return true;
+    if (!late_.load(from.late) || !waiting_.merge(from.waiting) || !expiring_.merge(from.expiring))
+        return false;
+    if (from.raised.empty() && from.due.empty()) return late_.empty();
     if (from.raised.size() != raised_.size() || from.due.size() != due_.size()) return false;
     const auto add_all = [](const offset_set& of, offset_set& into) {
         for (auto at = of.next_run(0, never); at; at = of.next_run(at->end(), never)) into.add(*at);
     };
-    for (std::size_t i = 0; i < due_.size(); ++i) {
+    for (std::size_t i = 0; i < due_.size(); ++i)
         if (!due_[i].load(from.due[i])) return false;
-        add_all(due_[i], late_);
-    }
-    for (const timed& each : from.waiting) {
-        late_.add(run{each.offset, each.count});
-        push(waiting_, each);
-    }
-    add_all(late_, apart_);
+    if (!apart_.load(from.late)) return false;
     for (std::size_t i = 0; i < raised_.size(); ++i) {
         if (!raised_[i].load(from.raised[i])) return false;
         add_all(raised_[i], apart_);

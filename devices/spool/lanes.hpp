@@ -3,7 +3,8 @@
 // A message with a priority above 0 stands in the lane of that priority, one that was put with a delay in the
 // late lane; all others in lane 0. Within a lane a group goes by offset, so it needs one cursor for each
 // priority, and nothing is searched: what is next in a lane is asked of a set of offsets. Late messages
-// become due in any order; those that are due stand by priority too.
+// become due in any order; those that are due stand by priority too. When they are due, and when messages
+// expire, stands in two calendars, which keep by the millisecond only what is near.
 //
 // Plain durable state of a stream, changed by `spool_state` only. That late messages became due is a record
 // of its own (a mark), so that a clock that jumps cannot hide that somebody may have seen them.
@@ -18,6 +19,7 @@
 
 #include "core/offset_set.hpp"
 #include "core/run_set.hpp"
+#include "devices/spool/calendar.hpp"
 #include "devices/spool/wishes.hpp"
 
 namespace ferry {
@@ -30,14 +32,19 @@ class lanes {
 
     run_set gaps;  ///< offsets that hold no message (any more), above the stream's first
 
-    /// Messages from `offset` on that ask for something were stored.
-    void place(std::uint64_t offset, const wishes& asked);
+    /// Messages of the record that holds the offsets `record` ask for something. Times before `near_ms` are
+    /// kept by the millisecond at once.
+    void place(run record, const wishes& asked, std::uint64_t near_ms);
     /// These messages are gone, or never were.
     void remove(run gone);
     /// Everything below is removed.
     void forget_below(std::uint64_t first);
-    /// All late messages with a time up to this are due.
+    /// All late messages whose time is near and not after this are due.
     void become_due(std::uint64_t until_ms);
+    /// A bucket was read: these records stand in it no longer, and here is what they hold. False when the
+    /// bytes are no calendar.
+    bool opened(bool of_waiting, const calendar::bucket_key& which, const offset_set& records,
+                const calendar::saved& found);
 
     /// No message stands apart: everything is in lane 0.
     bool plain() const noexcept { return apart_.empty(); }
@@ -65,58 +72,34 @@ class lanes {
     const offset_set& due(unsigned priority) const { return due_.at(priority); }
     std::uint64_t due_count() const;
 
-    /// When the next late message is due, and when the next message expires (wall ms); max when none does.
-    std::uint64_t next_due_ms() const;
-    std::uint64_t next_expiry_ms() const;
-    /// Takes out what expired until then; some may be gone already.
-    offset_set take_expired(std::uint64_t until_ms);
-    /// Bytes kept for messages that stand apart: what the memory bound is about.
+    /// When late messages are due, and when messages expire.
+    const calendar& waiting() const noexcept { return waiting_; }
+    const calendar& expiring() const noexcept { return expiring_; }
+    /// Takes out what expired until then, so many messages or a few more; some may be gone already.
+    offset_set take_expired(std::uint64_t until_ms, std::uint64_t messages_max);
+    /// Bytes kept for messages that ask for something: what the memory bound is about.
     std::size_t bytes_kept() const noexcept;
 
-    /// Messages that have a time in common.
-    struct timed {
-        std::uint64_t ms = 0, offset = 0, count = 0, priority = 0;
-        bool valid() const noexcept {
-            return ms >> 44 == 0 && offset >> 60 == 0 && count > 0 && count < (1U << 20) &&
-                   priority < priorities;
-        }
-        static auto fields(auto& m) { return std::tie(m.ms, m.offset, m.count, m.priority); }
-    };
     struct saved {
         std::vector<run> gaps;
         std::vector<std::string> raised;  ///< offset sets, priority 1 to 9; none when all are empty
         std::vector<std::string> due;     ///< priority 0 to 9; none when all are empty
-        std::vector<timed> waiting, expiring;
-        static auto fields(auto& m) { return std::tie(m.gaps, m.raised, m.due, m.waiting, m.expiring); }
+        std::string late;                 ///< an offset set
+        calendar::saved waiting, expiring;
+        static auto fields(auto& m) {
+            return std::tie(m.gaps, m.raised, m.due, m.late, m.waiting, m.expiring);
+        }
     };
     saved save() const;
     bool load(const saved& from);
 
   private:
-    // A `timed` in 16 bytes, for there may be a million; sorted by time.
-    struct appointment {
-        explicit appointment(const timed& from)
-            : ms_and_count{from.ms << 20 | from.count},
-              offset_and_priority{from.offset << 4 | from.priority} {}
-        timed what() const {
-            return {ms_and_count >> 20, offset_and_priority >> 4, ms_and_count & ((1U << 20) - 1),
-                    offset_and_priority & 15};
-        }
-        std::uint64_t ms() const { return ms_and_count >> 20; }
-        friend auto operator<=>(const appointment&, const appointment&) = default;
-
-        std::uint64_t ms_and_count = 0;
-        std::uint64_t offset_and_priority = 0;
-    };
-    static void push(std::vector<appointment>& onto, timed what);
-    static timed pop(std::vector<appointment>& from);
-
     std::array<offset_set, priorities - 1> raised_;  // by priority - 1
     offset_set late_;                                // due or not
     std::array<offset_set, priorities> due_;
-    offset_set apart_;                  // all that is not in lane 0
-    std::vector<appointment> waiting_;  // heaps, the soonest first
-    std::vector<appointment> expiring_;
+    offset_set apart_;  // all that is not in lane 0
+    calendar waiting_;
+    calendar expiring_;
 };
 
 }  // namespace ferry

@@ -5,6 +5,7 @@
 // looked at is now, the group knows; one that was not is ready for its first attempt, once it is due.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -101,9 +102,12 @@ class progress {
     }
     template <typename Take>
     void each_untaken(const offset_set& of, run within, Take take) const {
-        for (auto at = of.next_not_in(taken_, within.first); at && *at < within.end();
-             at = of.next_not_in(taken_, *at + 1))
-            take(run{*at, 1});
+        for (auto at = of.next_not_in(taken_, within.first); at && *at < within.end();) {
+            const std::uint64_t end =
+                std::min({within.end(), of.next_absent(*at), taken_.next(*at).value_or(within.end())});
+            take(run{*at, end - *at});
+            at = of.next_not_in(taken_, end);
+        }
     }
 
     std::array<std::uint64_t, lanes::priorities> cursors_{};

@@ -31,9 +31,10 @@ struct messages_head {
     std::uint64_t checksum = 0;
     std::optional<std::string> voids;   ///< bitmap, first item in the lowest bit: stored but not counted
     std::vector<ferry::wishes> wishes;  ///< of the items that ask for something, by index
+    std::uint64_t near_ms = 0;          ///< their times before this are kept by the millisecond (wall ms)
     static auto fields(auto& m) {
         return std::tie(m.user, m.producer_id, m.epoch, m.first_sequence, m.time_ns, m.checksum_kind,
-                        m.checksum, m.voids, m.wishes);
+                        m.checksum, m.voids, m.wishes, m.near_ms);
     }
 };
 /// Splits the payload of a messages record; false when it is malformed.
@@ -157,6 +158,19 @@ struct removed {
     std::uint64_t group = 0;     ///< 0 = for all groups
     std::uint64_t messages = 0;  ///< how many there were in the runs
     static auto fields(auto& m) { return std::tie(m.stream, m.reason, m.runs, m.group, m.messages); }
+};
+
+/// What was read in the log of records that stand in a bucket of a calendar of the stream.
+struct appointments {
+    std::uint64_t stream = 0;
+    bool waiting = true;                       ///< of late messages; else of messages that expire
+    std::uint64_t start_ms = 0, width_ms = 0;  ///< of the bucket
+    std::string records;                       ///< an offset set: those read, by their first offset
+    calendar::saved found;
+    bool valid() const noexcept { return width_ms > 0 && start_ms >= width_ms && start_ms >> 45 == 0; }
+    static auto fields(auto& m) {
+        return std::tie(m.stream, m.waiting, m.start_ms, m.width_ms, m.records, m.found);
+    }
 };
 
 }  // namespace ferry::records

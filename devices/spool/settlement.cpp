@@ -232,6 +232,7 @@ void settlement::fail_leased(stream& in, group& whose, std::uint64_t lease_id, c
     if (!again.runs.empty()) parts_.journal.append(log::record_type::attempt, again, parts_.now);
     if (!over.runs.empty()) parts_.journal.append(log::record_type::dead, over, parts_.now);
     parts_.journal.sync_soon(parts_.now, ack_sync_within_ns);
+    parts_.file(in, whose);
     parts_.touched.insert(in.number);
 }
 
@@ -282,6 +283,7 @@ void settlement::extend(session& from, const protocol::extend& request) {
         to.whose->extend(*held,
                          std::min(wanted, held->given_ns + to.whose->settings.lease_max_ms * 1'000'000));
     }
+    parts_.file(*to.in, *to.whose);
 }
 
 // What this consumer still holds goes back: like a nack what it had received, for it may have been shown to
@@ -309,27 +311,30 @@ void settlement::leave(session& from, const protocol::leave& request) {
 
 void settlement::tick() {
     if (!parts_.read_only_reason.empty()) return;
-    for (auto& [number, in] : parts_.state.streams())
-        for (auto& [group_number, whose] : in.groups) {
-            if (whose.next_deadline_ns() <= parts_.now.monotonic_ns) {
-                parts_.journal.flush_acks(parts_.now);
-                for (const std::uint64_t id : whose.expired(parts_.now.monotonic_ns)) {
-                    ++parts_.counters.leases_expired;
-                    const std::vector<run> runs = whose.find_lease(id)->runs;
-                    fail_leased(in, whose, id, runs, records::attempt_reason::expired, "the lease expired",
-                                std::nullopt);
-                }
-            }
-            if (whose.wake_due(parts_.now.monotonic_ns)) parts_.touched.insert(number);
-        }
+    for (const auto& [stream_number, group_number] : parts_.groups_due.take(parts_.now.monotonic_ns)) {
+        stream* in = parts_.state.find(stream_number);
+        if (in == nullptr) continue;
+        const auto found = in->groups.find(group_number);
+        if (found == in->groups.end()) continue;
+        group& whose = found->second;
+        end_leases(*in, whose);
+        if (whose.wake_due(parts_.now.monotonic_ns)) parts_.touched.insert(stream_number);
+        parts_.file(*in, whose);
+    }
+}
+
+void settlement::end_leases(stream& in, group& whose) {
+    if (whose.next_deadline_ns() > parts_.now.monotonic_ns) return;
+    parts_.journal.flush_acks(parts_.now);
+    for (const std::uint64_t id : whose.expired(parts_.now.monotonic_ns)) {
+        ++parts_.counters.leases_expired;
+        const std::vector<run> runs = whose.find_lease(id)->runs;
+        fail_leased(in, whose, id, runs, records::attempt_reason::expired, "the lease expired", std::nullopt);
+    }
 }
 
 std::uint64_t settlement::next_due_ns() const {
-    std::uint64_t due = never;
-    for (const auto& [number, in] : parts_.state.streams())
-        for (const auto& [group_number, whose] : in.groups)
-            due = std::min({due, whose.next_deadline_ns(), whose.next_due_ns()});
-    return due;
+    return parts_.read_only_reason.empty() ? parts_.groups_due.next() : never;
 }
 
 }  // namespace ferry

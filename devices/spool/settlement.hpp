@@ -42,6 +42,7 @@ class settlement {
         group* whose = nullptr;
     };
     target find(session& from, std::uint64_t channel_number);
+    void end_leases(stream& in, group& whose);
     void answer(const session& to, std::uint64_t channel_number, std::uint64_t lease_id, const stream& in,
                 ack_outcome outcome, bool durable);
 

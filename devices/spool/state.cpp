@@ -89,6 +89,8 @@ bool spool_state::apply(const log::record_header& header, std::string_view paylo
             return apply_removed(payload);
         case record_type::redrive:
             return apply_redrive(payload);
+        case record_type::appointments:
+            return apply_appointments(payload);
         case record_type::watermark:
         case record_type::footer:
             return true;
@@ -110,7 +112,7 @@ bool spool_state::apply_messages(const log::record_header& header, std::string_v
     into->next = std::max(into->next, header.first_offset + header.count);
     for (const wishes& each : head.wishes) {
         if (each.index + each.count > header.count) return false;
-        into->lanes.place(header.first_offset + each.index, each);
+        into->lanes.place({header.first_offset, header.count}, each, head.near_ms);
     }
     into->count_bytes(header.first_offset, header.length - (payload.size() - batch.size()));
 
@@ -278,6 +280,16 @@ bool spool_state::apply_removed(std::string_view payload) {
     }
     owner->settle_first();
     return true;
+}
+
+bool spool_state::apply_appointments(std::string_view payload) {
+    records::appointments record;
+    offset_set read;
+    if (!unpack_struct(payload, record) || !read.load(record.records)) return false;
+    stream* owner = find(static_cast<std::uint32_t>(record.stream));
+    if (owner == nullptr) return true;
+    return owner->lanes.opened(record.waiting, calendar::key_of(record.start_ms, record.width_ms), read,
+                               record.found);
 }
 
 std::string spool_state::save(std::optional<std::uint64_t> stopped_incarnation, instant now) const {

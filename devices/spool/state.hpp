@@ -54,6 +54,7 @@ class spool_state {
     bool apply_group_change(std::string_view payload);
     bool apply_producer_change(std::string_view payload, std::uint64_t wall_ns);
     bool apply_removed(std::string_view payload);
+    bool apply_appointments(std::string_view payload);
     group* find_group(std::uint64_t stream_number, std::uint64_t group_number, stream*& owner);
 
     std::map<std::uint32_t, stream> streams_;

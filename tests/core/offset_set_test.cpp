@@ -51,6 +51,8 @@ TEST_CASE("offset set: random changes agree with a plain set") {
         REQUIRE(back.load(set.save()));
         CHECK(back.count() == set.count());
         CHECK(back.save() == set.save());
+        set.remove(run{0, range + 70'000});
+        CHECK(set.bytes() == 0);
     }
 }
 
@@ -65,9 +67,36 @@ TEST_CASE("offset set: runs come out whole, and cut where asked") {
 }
 
 TEST_CASE("offset set: bytes that are no set are refused") {
+    using std::string_view;
     offset_set set;
     CHECK_FALSE(set.load("\x05"));
-    CHECK_FALSE(set.load(std::string_view{"\x05\x00", 2}));
-    CHECK_FALSE(set.load("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01"));
-    CHECK_FALSE(set.load("\x01\xff\xff\xff\xff\xff\xff\xff\x7f"));
+    CHECK_FALSE(set.load("\x05\x04"));                                      // no such form
+    CHECK_FALSE(set.load(string_view{"\x05\x01\x00", 3}));                  // a list of none
+    CHECK_FALSE(set.load(string_view{"\x05\x01\x02\x05\x00\x04\x00", 7}));  // that falls
+    CHECK_FALSE(set.load(string_view{"\x05\x01\x02\x05\x00\x04", 6}));      // cut off
+    CHECK_FALSE(set.load(string_view{"\x05\x03\x01\xff\xff\x01\x00", 7}));  // a run beyond its block
+    CHECK_FALSE(set.load(string_view{"\x05\x02\xff\xff", 4}));              // a bitmap cut off
+    CHECK_FALSE(set.load(string_view{"\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00", 10}));
+    CHECK(set.load(string_view{"\x05\x00", 2}));
+    CHECK(set.count() == 65'536);
+}
+
+TEST_CASE("offset set: every form of a block goes into a snapshot and back, in few bytes") {
+    offset_set runs;
+    for (std::uint64_t i = 0; i < 50; ++i) runs.add(offset_set::run{i * 1000, 900});
+    offset_set scattered;
+    for (std::uint64_t i = 0; i < 2000; ++i) scattered.add(i * 31);
+    offset_set dense;
+    for (std::uint64_t i = 0; i < 30'000; ++i) dense.add(i * 2);
+    offset_set full;
+    full.add(offset_set::run{65'536, 3 * 65'536});
+    for (const auto& [set, most] :
+         {std::pair{&runs, 204UL}, {&scattered, 4004UL}, {&dense, 8195UL}, {&full, 7UL}}) {
+        CHECK(set->save().size() <= most);
+        offset_set back;
+        REQUIRE(back.load(set->save()));
+        CHECK(back.count() == set->count());
+        for (auto at = set->next_run(0, 1'000'000); at; at = set->next_run(at->end(), 1'000'000))
+            CHECK(back.next_run(at->first, 1'000'000) == *at);
+    }
 }

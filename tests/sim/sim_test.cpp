@@ -78,6 +78,10 @@ TEST_CASE("sim: grade written keeps the same promises when only the process dies
     run_histories({.grade = protocol::grade::written, .power_cuts = false}, histories(5000), 200'001);
 }
 
+TEST_CASE("sim: delays that stand in buckets until they are read in the log hold the same promises") {
+    run_histories({.near_ms = 1000}, histories(4000), 400'001);
+}
+
 TEST_CASE(
     "sim: groups that are paused and sent elsewhere, and purges, hold what was answered through crashes") {
     run_histories({.upheavals = true}, histories(4000), 300'001);

@@ -83,6 +83,8 @@ void world::open_spool() {
     of.seed = random_();
     of.record_bytes_max = log_->record_bytes_max();
     of.pool_bytes = 4096;
+    of.near_ms = options_.near_ms;
+    if (options_.seed % 2 == 0) of.appointments_near = 3;
     brain_ = std::make_unique<brain>(of, std::move(state), now_);
     for (auto& each : producers_) each->on = {next_session_++, {}, {}};
     for (auto& each : consumers_) each->on = {next_session_++, {}, {}};
@@ -146,6 +148,18 @@ void world::spool_turn() {
         else if (to != nullptr)
             to->down.push_back({std::move(each.head), std::move(each.body)});
     }
+    check_agenda();
+}
+
+// What is due next is never later than what a group has to do.
+void world::check_agenda() const {
+    if (brain_->read_only()) return;
+    const std::uint64_t next = brain_->next_due_ns();
+    for (const auto& [number, each] : brain_->state().streams())
+        for (const auto& [group_number, whose] : each.groups)
+            if (next > std::min(whose.next_deadline_ns(), whose.next_due_ns()))
+                throw std::logic_error{"a lease or a delay is forgotten (seed " +
+                                       std::to_string(options_.seed) + ")"};
 }
 
 // One thing on the writer's list ends: an append, a sync of all appended, or a read.
@@ -231,7 +245,9 @@ void world::producer_step(producer& who) {
         model_.put(text);
         message made{"topic", text};
         if (pick(8) == 0) made.set_header("priority", static_cast<std::int64_t>(pick(10)));
-        if (pick(8) == 0) made.set_header("delay", static_cast<std::int64_t>(pick(10'000)));
+        const bool far = options_.near_ms < 3'600'000 && pick(3) == 0;
+        if (far || pick(8) == 0)
+            made.set_header("delay", static_cast<std::int64_t>(pick(far ? 150'000 : 10'000)));
         const bool bare = pick(2) == 0;
         if (bare && options_.filters) model_.unwanted("g1", text);
         who.waiting.push_back(

@@ -91,6 +91,9 @@ struct world_options {
     bool disk_errors = false;  ///< writes and syncs fail at times; the spool is then restarted
     bool upheavals = false;    ///< groups are sent elsewhere and paused, the stream is purged
     bool filters = false;      ///< group g1 wants only what has a topic
+    /// Delays within are kept by the millisecond; beyond, in buckets that are read from the log. Below an
+    /// hour messages are put with delays of minutes, too.
+    std::uint64_t near_ms = 3'600'000;
     /// Planted bugs, each of which the model must notice.
     bool plant_confirm_before_sync = false;
     bool plant_drop_that_is_a_redrive = false;
@@ -132,6 +135,7 @@ class world {
     void hear_caretaker(const protocol::result& answer);
     void see_given(const send_action& sent);
     void check_places() const;
+    void check_agenda() const;
     std::string group_at(std::uint64_t session) const;  // of the consumer there; empty when there is none
     bool calm_down();
     std::uint64_t pick(std::uint64_t below) { return below == 0 ? 0 : random_() % below; }

@@ -51,14 +51,15 @@ void holds(const Payload& payload, const std::string& digits) {
     }
 }
 
-const std::string golden_head = "99c400c40801020304050607080307ce3b9aca0001cedc112d23c090";
+const std::string golden_head = "9ac400c40801020304050607080307ce3b9aca0001cedc112d23c09000";
 const std::string golden_batch = "91c4016192c40162c40174";
 const std::string golden_stream = "940107c4046a6f627393000000";
 const std::string golden_group =
     "97010701c4067468756d627398cd7530109400cd03e8cd1388cd7530c4056669727374c2ce02932e000093909090cd03e8cd23e"
     "8";
 const std::string golden_snapshot =
-    "9501c00802919c07c4046a6f627393000000cd03eecd03e800959192cd03e90190909090919801c4067468756d6273"
+    "9501c00802919c07c4046a6f627393000000cd03eecd03e800969192cd03e9019090c40093c400900093c4009000919801c40674"
+    "68756d6273"
     "98cd7530109400cd03e8"
     "cd1388cd7530c4056669727374c2ce02932e0000939090909291cd03edc400cd23e89195cd03eb010201009195cd03ec0110c406"
     "6e61636b"
@@ -82,7 +83,9 @@ TEST_CASE("record payload: messages are a head and the batch as it was received"
     CHECK_FALSE(split_messages(payload.substr(0, 20), head, batch));
 }
 
-TEST_CASE("record payload: acks, attempt, dead, redrive, marks and removed have the bytes the page shows") {
+TEST_CASE(
+    "record payload: acks, attempt, dead, redrive, marks, removed and appointments have the bytes the page "
+    "shows") {
     holds(acks{{{7, 1, {{1000, 3}, {1010, 1}}}}}, "91919307019292cd03e80392cd03f201");
     holds(attempt{7, 1, static_cast<std::uint64_t>(attempt_reason::nacked), {{1000, 3, 2, 1, 0}}},
           "940701019195cd03e803020100");
@@ -91,6 +94,12 @@ TEST_CASE("record payload: acks, attempt, dead, redrive, marks and removed have 
     holds(redrive{7, 1, {{1000, 1}}}, "9307019192cd03e801");
     holds(mark{static_cast<std::uint64_t>(mark_kind::delivered), 7, 1, 16384}, "94010701cd4000");
     holds(mark{static_cast<std::uint64_t>(mark_kind::told), 7, 0, 65536}, "94020700ce00010000");
+    calendar found;
+    found.add({1'700'003'000'000, 1001, 2, 0}, {1000, 4}, 1'700'006'400'000);
+    offset_set read;
+    read.add(1000);
+    holds(appointments{7, true, 1'700'002'800'000, 3'600'000, read.save(), found.save()},
+          "9607c3cf0000018bd0102180ce0036ee80c405000101e80393c40a80bb9981fa62d20f02009000");
     holds(removed{7, static_cast<std::uint64_t>(removal_reason::damage), {{1000, 3}}, 0, 3},
           "9507019192cd03e8030003");
     holds(removed{7, static_cast<std::uint64_t>(removal_reason::dropped), {{1000, 1}}, 1, 1},

@@ -22,9 +22,11 @@ constexpr std::uint64_t second_ns = 1'000'000'000;
 // A brain whose disk is perfect and whose network delivers at once, unless a client is cut off.
 class table {
   public:
-    table() { open(); }
+    /// `with`: what the brain is told, beside what the table sets itself.
+    explicit table(brain_options with = {}) : with_{std::move(with)} { open(); }
 
-    void restart(bool clean) {
+    /// The spool ends, and begins again after `away_ns`.
+    void restart(bool clean, std::uint64_t away_ns = 0) {
         settle();
         if (clean) {
             const auto last = brain_->stop(now_);
@@ -34,6 +36,8 @@ class table {
         brain_.reset();
         log_.reset();
         disk_.kill();
+        now_.monotonic_ns += away_ns;
+        now_.wall_ns += away_ns;
         open();
     }
 
@@ -86,6 +90,14 @@ class table {
             }
             for (send_action& each : turn()) deliver(each);
         }
+        check_agenda();
+    }
+
+    /// Nobody looks for so long, then everybody.
+    void leap(std::uint64_t ns) {
+        now_.monotonic_ns += ns;
+        now_.wall_ns += ns;
+        settle();
     }
 
     void pass(std::uint64_t ns) {
@@ -149,6 +161,8 @@ class table {
     const stream& the_stream() { return *const_cast<spool_state&>(brain_->state()).find("s"); }
     const brain_counters& counters() const { return brain_->counters(); }
     void want_snapshot() { brain_->want_snapshot(); }
+    std::uint64_t reads() const { return reads_; }
+    std::size_t largest_snapshot() const { return largest_snapshot_; }
     /// The wall clock is set; the monotonic one goes on.
     void set_clock(std::int64_t ns) { now_.wall_ns += static_cast<std::uint64_t>(ns); }
 
@@ -175,11 +189,25 @@ class table {
             disk_, log::log_options{.segment_bytes = 1 << 20, .random = next_session_},
             [&](const log::stored_record& each) { REQUIRE(state.apply(each.header, each.payload, now_)); },
             [&](std::string_view saved) { REQUIRE(state.load(saved, now_)); });
-        brain_options of;
+        brain_options of = with_;
         of.incarnation = log_->opened().owner_epoch;
         of.seed = of.incarnation;  // of lease ids, which never repeat
         of.record_bytes_max = log_->record_bytes_max();
         brain_ = std::make_unique<brain>(of, std::move(state), now_);
+    }
+
+    // What is due next is never later than what the streams and groups have to do.
+    void check_agenda() {
+        if (brain_->read_only()) return;
+        std::uint64_t soonest = ~std::uint64_t{0};
+        for (const auto& [number, each] : brain_->state().streams())
+            for (const auto& [group_number, whose] : each.groups)
+                soonest = std::min({soonest, whose.next_deadline_ns(), whose.next_due_ns()});
+        CHECK(brain_->next_due_ns() <= soonest);
+        for (const auto& [number, each] : brain_->state().streams())
+            for (const std::uint64_t ms : {each.lanes.waiting().next_ms(), each.lanes.expiring().next_ms(),
+                                           each.lanes.waiting().next_opening_ms()})
+                if (ms >> 44 == 0) CHECK(brain_->next_due_ns() <= brain_->monotonic_ns_at(ms));
     }
 
     void append(const append_action& what) {
@@ -190,6 +218,7 @@ class table {
         std::vector<log::position> positions(records.size());
         if (!records.empty()) log_->append(records, positions);
         if (what.snapshot) log_->save_snapshot(*what.snapshot);
+        if (what.snapshot) largest_snapshot_ = std::max(largest_snapshot_, what.snapshot->size());
         log_->sync();
     }
 
@@ -204,13 +233,17 @@ class table {
             }
             for (const read_action& each : out.reads)
                 brain_->read_done(each.cookie, log_->read(each.stream, each.offset, each.bytes_max), now_);
+            reads_ += out.reads.size();
             for (send_action& each : out.sends) sends.push_back(std::move(each));
         }
         return sends;
     }
 
+    const brain_options with_;
     instant now_{100 * second_ns, 1'700'000'000 * second_ns};
     std::uint64_t next_session_ = 1;
+    std::uint64_t reads_ = 0;
+    std::size_t largest_snapshot_ = 0;
     fault_disk disk_{7};
     std::unique_ptr<log::segmented_log> log_;
     std::unique_ptr<brain> brain_;
