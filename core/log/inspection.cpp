@@ -1,8 +1,10 @@
 #include "core/log/inspection.hpp"
 
 #include <algorithm>
+#include <map>
 #include <span>
 
+#include "core/log/adoption.hpp"
 #include "core/log/bytes.hpp"
 #include "core/log/losses.hpp"
 #include "core/log/scan.hpp"
@@ -20,6 +22,8 @@ class inspector {
 
     inspection run() {
         survey seen = survey_directory(directory_);
+        adopted_ = adopted_segments{seen.newest};
+        snapshot_at_ = seen.snapshot_at();
         result_.segments = seen.segments.size() + seen.bad_segments.size();
         result_.damages = seen.damages;
         result_.notes = seen.notes;
@@ -31,6 +35,7 @@ class inspector {
             last ? look_at_last(*opened, seen.segments[i], seen.snapshot_at())
                  : look_at_sealed(*opened, seen.segments[i], behind == 1);
         }
+        look_at_cold(seen);
         return std::move(result_);
     }
 
@@ -59,7 +64,7 @@ class inspector {
         while (const auto found = scan.next()) {
             end = found->to;
             lost.met(*found);
-            if (found->record) count(segment.name, *found->record);
+            if (found->record) count(segment.name, header.base, *found->record);
         }
         for (damage& d : lost.finish()) result_.damages.push_back(std::move(d));
         if (end < to)
@@ -67,12 +72,36 @@ class inspector {
                 {.file = segment.name, .from = end, .to = to, .reason = "the file was cut short"});
     }
 
-    void count(const std::string& name, const stored_record& found) {
+    void count(const std::string& name, position base, const stored_record& found) {
         if (found.header.type == record_type::footer) return;
         ++result_.records;
         if (found.header.type == record_type::messages || found.header.type == record_type::commit)
-            result_.messages += found.header.count;
+            messages_[base] += found.header.count;
+        if (found.header.type == record_type::adoption && found.at >= snapshot_at_ && !is_cold(base))
+            adopted_.take(found.payload);
         if (visit_) visit_(name, found);
+    }
+
+    // Messages that moved count where they stand now.
+    void look_at_cold(survey& seen) {
+        const std::size_t damages_before = seen.damages.size();
+        for (const segment_entry& each : judge_cold(adopted_.cold(), seen)) {
+            ++result_.segments;
+            surveyed_segment segment{.name = segment_name(each.base), .header = {}, .end = each.end};
+            segment.header.base = each.base;
+            segment.header.nonce = each.nonce;
+            const auto opened = directory_.open(segment.name, open_mode::read);
+            segment.file_bytes = opened->size();
+            look_at_sealed(*opened, segment, false);
+        }
+        result_.damages.insert(result_.damages.end(),
+                               seen.damages.begin() + static_cast<std::ptrdiff_t>(damages_before),
+                               seen.damages.end());
+        for (const surveyed_cold& each : seen.cold)
+            if (!adopted_.cold().contains(each.base))
+                result_.notes.push_back(segment_name(each.base) + " is not adopted");
+        for (const auto& [base, messages] : messages_)
+            if (!adopted_.emptied().contains(base)) result_.messages += messages;
     }
 
     void look_at_sealed(const file& opened, surveyed_segment& segment, bool before_last) {
@@ -122,6 +151,9 @@ class inspector {
 
     storage& directory_;
     const record_visitor& visit_;
+    adopted_segments adopted_;
+    position snapshot_at_ = 0;
+    std::map<position, std::uint64_t> messages_;  // by segment
     inspection result_;
 };
 

@@ -21,10 +21,10 @@
 namespace ferry::log {
 
 struct inspection {
-    std::uint64_t segments = 0;
+    std::uint64_t segments = 0;   ///< with the cold ones that count
     std::uint64_t snapshots = 0;  ///< that verify
     std::uint64_t records = 0;    ///< that verify, footers aside
-    std::uint64_t messages = 0;   ///< in those of them that store messages
+    std::uint64_t messages = 0;   ///< stored in them; one that moved counts once, where it stands now
     std::string snapshot;         ///< the owner's state in the newest valid one
     position snapshot_at = 0;
     std::vector<damage> damages;  ///< a torn tail is among them, and is not bad

@@ -6,9 +6,12 @@
 #include <stdexcept>
 #include <system_error>
 #include <unordered_map>
+#include <utility>
 
 #include "core/log/active_segment.hpp"
+#include "core/log/adoption.hpp"
 #include "core/log/append_run.hpp"
+#include "core/log/cold_segment.hpp"
 #include "core/log/recovery.hpp"
 #include "core/log/seal.hpp"
 #include "core/log/segment_cache.hpp"
@@ -23,6 +26,10 @@ constexpr std::uint64_t segment_bytes_min = 4096;
 constexpr std::size_t extents_per_look = 16;
 constexpr const char* snapshot_part_name = "snapshot.part";
 constexpr std::uint64_t snapshot_reserve_min = snapshot_chunk_bytes;
+
+bool out_of_space(const std::system_error& failure) {
+    return failure.code() == std::errc::no_space_on_device;
+}
 
 log_options checked(log_options options) {
     if (options.segment_bytes < segment_bytes_min)
@@ -51,6 +58,7 @@ struct segmented_log::parts {
     std::unordered_map<std::uint32_t, std::uint64_t> released;
     std::string broken;
     append_run run;
+    std::unique_ptr<cold_segment> cold;  // in the making
 
     parts(storage& where, const log_options& how)
         : directory(where), options(how), spares(where, how.segment_bytes, how.spares_max), cache(where) {}
@@ -65,7 +73,12 @@ struct segmented_log::parts {
     bool read_sealed(stream_read& reading, const segment_table::place& where) const;
     void read_active(stream_read& reading, const std::vector<extent>& extents,
                      const std::shared_ptr<file>& opened, const segment_header& header) const;
-    void save_snapshot(std::string_view state);
+    bool save_snapshot(std::string_view state);
+    bool write_where_there_is_room(const snapshot& what, std::string_view state);
+    void let_go(const std::vector<position>& leaving);
+    void begin_cold(std::uint64_t bytes);
+    void adopt(const adoption& what, std::uint64_t cold_bytes);
+    std::uint64_t snapshot_reserve() const { return std::max(snapshot_bytes, snapshot_reserve_min); }
     std::vector<segment_entry> list_segments(const std::vector<position>& leaving) const;
     std::vector<position> releasable() const;
     std::uint64_t file_bytes() const;
@@ -211,7 +224,8 @@ bool segmented_log::parts::read_sealed(stream_read& reading, const segment_table
     }
     const std::uint32_t stream = reading.stream();
     for (const extent& e : extents_above(segment->extents, stream, reading.offset())) {
-        reading.take(*segment->opened, segment_name(where.base), nonce, where.base, e);
+        if (e.first_offset >= where.end_offset) break;
+        reading.take(*segment->opened, segment_name(where.base), nonce, where.base, e, where.end_offset);
         if (reading.full()) return true;
     }
     reading.skip_to(where.end_offset);
@@ -222,7 +236,7 @@ void segmented_log::parts::read_active(stream_read& reading, const std::vector<e
                                        const std::shared_ptr<file>& opened,
                                        const segment_header& header) const {
     for (const extent& e : extents) {
-        reading.take(*opened, segment_name(header.base), header.nonce, header.base, e);
+        reading.take(*opened, segment_name(header.base), header.nonce, header.base, e, e.end_offset);
         if (reading.full()) return;
     }
 }
@@ -259,21 +273,22 @@ std::uint64_t segmented_log::record_bytes_max() const {
     return std::min<std::uint64_t>(parts_->options.segment_bytes / 4, UINT32_MAX);
 }
 
-void segmented_log::save_snapshot(std::string_view state) {
-    parts_->writing("save snapshot", [&] { parts_->save_snapshot(state); });
+bool segmented_log::save_snapshot(std::string_view state) {
+    return parts_->writing("save snapshot", [&] { return parts_->save_snapshot(state); });
 }
 
-// Everything below the older of the two snapshots there will be, when nobody needs a message in it.
+// Everything in which nobody needs a message. A segment of the chain stays while the older of the two
+// snapshots there will be lies below its end: its records are replayed then. Those of a cold one never are.
 std::vector<position> segmented_log::parts::releasable() const {
     std::vector<position> leaving;
-    if (snapshots.empty()) return leaving;
     const auto needed = [&](const stream_share& share) {
         const auto floor = released.find(share.stream);
         return floor == released.end() || floor->second < share.end_offset;
     };
-    for (const auto& [base, row] : sealed.rows())
-        if (row.entry.end <= snapshots.back() && std::ranges::none_of(row.entry.shares, needed))
-            leaving.push_back(base);
+    for (const auto& [base, row] : sealed.rows()) {
+        const bool replayed = !is_cold(base) && (snapshots.empty() || row.entry.end > snapshots.back());
+        if (!replayed && std::ranges::none_of(row.entry.shares, needed)) leaving.push_back(base);
+    }
     return leaving;
 }
 
@@ -285,25 +300,51 @@ std::vector<segment_entry> segmented_log::parts::list_segments(const std::vector
     return list;
 }
 
-void segmented_log::parts::save_snapshot(std::string_view state) {
+// The reserve is there for this: a snapshot lets segments go, and they are more than it takes.
+bool segmented_log::parts::write_where_there_is_room(const snapshot& what, std::string_view state) {
+    for (;;) {
+        try {
+            write_snapshot(directory, snapshot_part_name, what, state);
+            directory.rename(snapshot_part_name, snapshot_name(what.at));
+            return true;
+        } catch (const std::system_error& failure) {
+            if (!out_of_space(failure)) throw;
+        }
+        try {
+            directory.remove(snapshot_part_name);
+        } catch (const std::system_error& failure) {
+            if (failure.code() != std::errc::no_such_file_or_directory) throw;
+        }
+        if (!spares.give_up_one()) return false;
+    }
+}
+
+bool segmented_log::parts::save_snapshot(std::string_view state) {
     // A snapshot is evidence that the log below it is on disk; so make it true first.
     sync();
     const position at = end;
+    const std::vector<position> before = snapshots;
     std::erase(snapshots, at);
     const std::vector<position> leaving = releasable();
-    const std::string name = snapshot_name(at);
     const snapshot what{.spool_id = found.spool_id,
                         .owner_epoch = found.owner_epoch,
                         .nonce = nonce_from(options.random, found.spool_id, found.owner_epoch, ~at),
                         .at = at,
                         .state = {},
                         .segments = list_segments(leaving)};
-    write_snapshot(directory, snapshot_part_name, what, state);
-    directory.rename(snapshot_part_name, name);
+    if (!write_where_there_is_room(what, state)) {
+        snapshots = before;
+        return false;
+    }
     directory.sync_directory();
     snapshots.push_back(at);
-    snapshot_bytes = directory.open(name, open_mode::read)->size();
-    // The snapshot no longer lists them, so a removal that a crash undoes is seen and done again.
+    snapshot_bytes = directory.open(snapshot_name(at), open_mode::read)->size();
+    let_go(leaving);
+    return true;
+}
+
+// The snapshot no longer lists them, so a removal that a crash undoes is seen and done again.
+void segmented_log::parts::let_go(const std::vector<position>& leaving) {
     for (const position base : leaving) {
         {
             const std::lock_guard lock{table_mutex};
@@ -316,6 +357,79 @@ void segmented_log::parts::save_snapshot(std::string_view state) {
         directory.remove(snapshot_name(snapshots.front()));
         snapshots.erase(snapshots.begin());
     }
+}
+
+holdings segmented_log::held() const {
+    const parts& my = *parts_;
+    holdings all;
+    const std::lock_guard lock{my.table_mutex};
+    all.sealed.reserve(my.sealed.rows().size());
+    for (const auto& [base, row] : my.sealed.rows())
+        all.sealed.push_back({base, row.file_bytes, row.entry.shares});
+    all.active_bytes = my.active.file_bytes;
+    return all;
+}
+
+// A move must not take what a snapshot needs to let the emptied segments go.
+void segmented_log::parts::begin_cold(std::uint64_t bytes) {
+    if (directory.bytes_free() < bytes + snapshot_reserve())
+        throw std::system_error(std::make_error_code(std::errc::no_space_on_device),
+                                "no room to move messages");
+    if (cold) return;
+    segment_header header{.spool_id = found.spool_id, .owner_epoch = found.owner_epoch};
+    header.base = end | cold_bit;
+    header.nonce = nonce_from(options.random, found.spool_id, found.owner_epoch, header.base);
+    cold = std::make_unique<cold_segment>(directory, header);
+}
+
+void segmented_log::move(std::span<const record> records, std::span<const position> sources) {
+    parts& my = *parts_;
+    if (!my.broken.empty()) throw std::system_error(std::make_error_code(std::errc::io_error), my.broken);
+    std::uint64_t bytes = 0;
+    for (const record& each : records) bytes += record_bytes(each.head.size() + each.body.size());
+    try {
+        my.begin_cold(bytes);
+        for (const record& each : records) {
+            const std::uint64_t from = my.cold->end_of(each.stream);
+            my.cold->add(each, my.sealed.holds(each.stream, from, each.first_offset, sources));
+        }
+        my.cold->write();
+    } catch (const std::system_error&) {
+        my.cold.reset();
+        throw;
+    }
+}
+
+void segmented_log::adopt(std::span<const position> sources) {
+    parts& my = *parts_;
+    if (!my.broken.empty()) throw std::system_error(std::make_error_code(std::errc::io_error), my.broken);
+    adoption what{{sources.begin(), sources.end()}, {}};
+    std::uint64_t cold_bytes = 0;
+    if (const auto made = std::exchange(my.cold, nullptr)) {
+        what.cold.push_back(made->finish());
+        cold_bytes = made->file_bytes();
+    }
+    my.writing("adopt", [&] { my.adopt(what, cold_bytes); });
+}
+
+void segmented_log::parts::adopt(const adoption& what, std::uint64_t cold_bytes) {
+    if (!what.cold.empty()) directory.sync_directory();
+    const std::string payload = encode_adoption(what);
+    position at = 0;
+    add({.type = record_type::adoption, .wall_ns = active.wall_ns, .body = payload}, at);
+    flush();
+    sync();
+    const std::lock_guard lock{table_mutex};
+    for (const position base : what.emptied) sealed.empty(base);
+    for (const segment_entry& each : what.cold) sealed.add(each, cold_bytes);
+}
+
+void segmented_log::abandon_move() {
+    parts_->cold.reset();
+}
+
+bool segmented_log::broken() const {
+    return !parts_->broken.empty();
 }
 
 void segmented_log::release(std::uint32_t stream, std::uint64_t offset) {
@@ -333,8 +447,7 @@ std::uint64_t segmented_log::parts::file_bytes() const {
 
 space segmented_log::space_now() const {
     const parts& my = *parts_;
-    const std::uint64_t reserve =
-        2 * my.options.segment_bytes + std::max(my.snapshot_bytes, snapshot_reserve_min);
+    const std::uint64_t reserve = 2 * my.options.segment_bytes + my.snapshot_reserve();
     const std::uint64_t unwritten = my.active.header.base + my.active.file_bytes - my.active.end;
     const std::uint64_t room = my.directory.bytes_free() + my.spares.ready_bytes() + unwritten;
     return {.used = my.file_bytes(), .left = room > reserve ? room - reserve : 0};

@@ -4,11 +4,16 @@
 // has passed it, and only then does it survive a power cut. Sealed segments end in a footer that lists the
 // extents of each stream, so a stream is read without scanning the others.
 //
-// Threads: one thread appends, syncs, saves, releases and prepares (the writer); `read` may be called from
-// any other thread at any time. Nobody reads a clock here: wall time comes with each record.
+// Messages that are still needed in a segment where little else is can move into a cold one, under the
+// offsets they have: `held` says what stands where, `move` copies, `adopt` makes the copies count and empties
+// the segments they came from. So one message that nobody takes pins itself and not the log above it.
+//
+// Threads: one thread appends, syncs, saves, moves, releases and prepares (the writer); `read` and `held` may
+// be called from any other thread at any time. Nobody reads a clock here: wall time comes with each record.
 //
 // Failure: a call that writes throws std::system_error. The log is then broken: every further call that
-// writes throws, nothing is retried, what is durable remains readable. Damage found while reading is a value.
+// writes throws, nothing is retried, what is durable remains readable. A snapshot that finds no room and a
+// move that fails break nothing. Damage found while reading is a value.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +25,7 @@
 #include <vector>
 
 #include "core/log/record.hpp"
+#include "core/log/segment_list.hpp"
 #include "core/log/storage.hpp"
 
 namespace ferry::log {
@@ -59,6 +65,19 @@ struct read_result {
     std::vector<stored_record> records;  ///< the first one holds the offset asked for, or the next above it
     std::vector<damage> damages;         ///< met on the way, with the offsets lost where they are known
     bool at_end = false;                 ///< nothing of this stream is stored above what is returned
+};
+
+/// A sealed segment, and what is looked for in it.
+struct held_segment {
+    position base = 0;
+    std::uint64_t bytes = 0;             ///< of the file
+    std::vector<stream_share> shares{};  ///< none: it is emptied and waits for the snapshots to let it go
+};
+
+/// What the log is made of, spares and snapshots aside.
+struct holdings {
+    std::vector<held_segment> sealed;  ///< by base, then the cold ones
+    std::uint64_t active_bytes = 0;    ///< of the open segment, as large as it was made
 };
 
 /// Bytes for the `space` event.
@@ -102,14 +121,35 @@ class segmented_log {
     read_result read(std::uint32_t stream, std::uint64_t offset, std::size_t bytes_max) const;
 
     /// Saves the owner's state as of `end()`: syncs the log, writes a snapshot file, syncs it, removes what
-    /// was released and the older snapshots beyond two.
-    void save_snapshot(std::string_view state);
+    /// was released or emptied and the older snapshots beyond two. For want of room spares are given up;
+    /// false when that was not enough: nothing of the log was touched, and it may be tried again.
+    bool save_snapshot(std::string_view state);
 
     /// Tells that no message of `stream` below `offset` is needed any more; not kept across openings, so it
     /// is told again after each. Segments in which nothing is needed leave with the next `save_snapshot` that
     /// finds them before the snapshot it follows: its list no longer names them, which tells a segment that
     /// was let go from one that is missing.
     void release(std::uint32_t stream, std::uint64_t offset);
+
+    /// The sealed segments with what is looked for in each. Thread-safe.
+    holdings held() const;
+
+    /// Copies these records, which keep offsets and times, into a cold segment in the making (the first call
+    /// begins one), and syncs them. `sources`, sorted, are the segments they come from and the same in each
+    /// call. Records come by stream, then by offset. A failure ends the making and breaks nothing.
+    void move(std::span<const record> records, std::span<const position> sources);
+
+    /// All that is needed of `sources` was moved: gives the cold segment its name, then appends and syncs the
+    /// record that adopts it. Every record on which it rests that something is *not* needed was appended
+    /// before. From here on nothing is read from `sources`, which leave as released segments do.
+    /// Fails as `move` does before that record is written, as an append from there on (`broken` tells).
+    void adopt(std::span<const position> sources);
+
+    /// Ends the making of a cold segment, if one is in the making.
+    void abandon_move();
+
+    /// Whether a call that writes has failed.
+    bool broken() const;
 
     /// Does one step (about `bytes_max` of zero-filling) of making a spare; true when more remains to do.
     /// No room for a spare is no failure.

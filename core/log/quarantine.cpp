@@ -45,7 +45,10 @@ void quarantine_bytes(storage& directory, const file& segment, position base, co
 
 void quarantine_file(storage& directory, const std::string& name) {
     directory.make_directory(directory_name);
-    directory.rename(name, path_of(name));
+    const std::size_t folder = name.rfind('/');
+    directory.rename(
+        name,
+        path_of(folder == std::string::npos ? name : name.substr(0, folder) + "-" + name.substr(folder + 1)));
 }
 
 }  // namespace ferry::log

@@ -40,6 +40,7 @@ recovery::recovery(storage& directory, spare_pool& spares, std::uint64_t random,
 
 recovered recovery::run() {
     seen_ = survey_directory(directory_);
+    adopted_ = adopted_segments{seen_.newest};
     opening& found = result_.found;
     found.spool_id = seen_.spool_id != 0 ? seen_.spool_id : nonce_from(random_, 0, 0, 0) | 1;
     found.owner_epoch = seen_.owner_epoch + 1;
@@ -58,6 +59,7 @@ recovered recovery::run() {
     start_new();
     replay_rewritten();
     seal_last();
+    settle_cold();
     return std::move(result_);
 }
 
@@ -123,7 +125,7 @@ position recovery::replay_range(const file& segment, const surveyed_segment& whe
         if (!found->record)
             quarantine_bytes(directory_, segment, where.header.base, as_damage(where.name, *found));
         else if (found->from >= snapshot_at && found->header->type != record_type::footer)
-            replay_(*found->record);
+            take(*found->record);
     }
     for (damage& d : lost.finish()) result_.found.damages.push_back(std::move(d));
     return end;
@@ -255,7 +257,44 @@ void recovery::replay_rewritten() {
     record_scan scan{*active.opened, active.header.nonce, active.header.base, active.header.records_from(),
                      active.end};
     while (const auto found = scan.next())
-        if (found->record) replay_(*found->record);
+        if (found->record) take(*found->record);
+}
+
+// An adoption is the log's own affair; everything else is the owner's.
+void recovery::take(const stored_record& found) {
+    if (found.header.type != record_type::adoption)
+        replay_(found);
+    else if (!adopted_.take(found.payload))
+        result_.found.notes.push_back("an adoption that this version cannot read");
+}
+
+// Adoptions are known only now: those that were replayed count like those the snapshot lists. A cold segment
+// that nobody adopted is a copy of what stands elsewhere, unless its adoption is what was lost.
+void recovery::settle_cold() {
+    const std::size_t damages_before = seen_.damages.size();
+    const std::size_t notes_before = seen_.notes.size();
+    for (const position base : adopted_.emptied()) result_.sealed.empty(base);
+    for (segment_entry& each : judge_cold(adopted_.cold(), seen_)) {
+        const auto there = std::ranges::find(seen_.cold, each.base, &surveyed_cold::base);
+        result_.sealed.add(std::move(each), there->file_bytes);
+    }
+    opening& found = result_.found;
+    found.damages.insert(found.damages.end(),
+                         seen_.damages.begin() + static_cast<std::ptrdiff_t>(damages_before),
+                         seen_.damages.end());
+    found.notes.insert(found.notes.end(), seen_.notes.begin() + static_cast<std::ptrdiff_t>(notes_before),
+                       seen_.notes.end());
+    const bool damaged = std::ranges::any_of(found.damages, [](const damage& d) { return !d.torn_tail; });
+    for (const surveyed_cold& each : seen_.cold) {
+        if (adopted_.cold().contains(each.base)) continue;
+        const std::string name = segment_name(each.base);
+        if (damaged)
+            quarantine_file(directory_, name);
+        else
+            directory_.remove(name);
+        found.notes.push_back(name + (damaged ? " was not adopted, as far as can be read: moved aside"
+                                              : " was not adopted, or is not needed any more: removed"));
+    }
 }
 
 void recovery::seal_last() {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/log/active_segment.hpp"
+#include "core/log/adoption.hpp"
 #include "core/log/log.hpp"
 #include "core/log/spares.hpp"
 #include "core/log/survey.hpp"
@@ -67,6 +68,8 @@ class recovery {
     void rewrite(active_segment& active);
     void replay_rewritten();
     void seal_last();
+    void settle_cold();
+    void take(const stored_record& found);
     void report(const file& segment, position base, damage what);
     bool last_is_sealed() const;
 
@@ -76,6 +79,7 @@ class recovery {
     const replay_function& replay_;
     const restore_function& restore_;
     survey seen_;
+    adopted_segments adopted_;
     recovered result_;
 
     std::optional<unsealed_segment> last_;

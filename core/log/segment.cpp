@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view magic = "FERRYLOG";
 constexpr std::size_t crc_at = segment_header_bytes - 4;
 constexpr std::size_t digits = 20;
+constexpr std::string_view suffix = ".log";
 
 }  // namespace
 
@@ -49,15 +50,15 @@ std::optional<segment_header> decode_segment_header(std::string_view block) {
     return header;
 }
 
-std::string numbered_name(std::string_view prefix, std::uint64_t number, std::string_view suffix) {
+std::string numbered_name(std::string_view prefix, std::uint64_t number, std::string_view ending) {
     const std::string decimal = std::to_string(number);
-    return std::string{prefix}.append(digits - decimal.size(), '0').append(decimal).append(suffix);
+    return std::string{prefix}.append(digits - decimal.size(), '0').append(decimal).append(ending);
 }
 
 std::optional<std::uint64_t> number_of(std::string_view name, std::string_view prefix,
-                                       std::string_view suffix) {
-    if (name.size() != prefix.size() + digits + suffix.size()) return std::nullopt;
-    if (!name.starts_with(prefix) || !name.ends_with(suffix)) return std::nullopt;
+                                       std::string_view ending) {
+    if (name.size() != prefix.size() + digits + ending.size()) return std::nullopt;
+    if (!name.starts_with(prefix) || !name.ends_with(ending)) return std::nullopt;
     std::uint64_t number = 0;
     const char* const from = name.data() + prefix.size();
     const auto [stopped, error] = std::from_chars(from, from + digits, number);
@@ -66,11 +67,19 @@ std::optional<std::uint64_t> number_of(std::string_view name, std::string_view p
 }
 
 std::string segment_name(position base) {
-    return numbered_name("", base, ".log");
+    if (!is_cold(base)) return numbered_name("", base, suffix);
+    return std::string{cold_directory} + "/" + numbered_name("", base & ~cold_bit, suffix);
 }
 
 std::optional<position> segment_base(std::string_view name) {
-    return number_of(name, "", ".log");
+    const auto base = number_of(name, "", suffix);
+    return base && !is_cold(*base) ? base : std::nullopt;
+}
+
+std::optional<position> cold_segment_base(std::string_view name) {
+    const auto base = segment_base(name);
+    if (!base) return std::nullopt;
+    return *base | cold_bit;
 }
 
 }  // namespace ferry::log

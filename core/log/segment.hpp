@@ -18,6 +18,14 @@ namespace ferry::log {
 inline constexpr std::size_t segment_header_bytes = 512;
 inline constexpr std::uint32_t format_version = 1;
 
+/// A cold segment holds messages that moved, stands in a directory of its own and outside the chain. Its base
+/// is the position the log had reached when it was made, with this bit set, and so are the positions in it.
+inline constexpr position cold_bit = position{1} << 63;
+inline constexpr std::string_view cold_directory = "cold";
+constexpr bool is_cold(position at) {
+    return (at & cold_bit) != 0;
+}
+
 struct segment_header {
     std::uint32_t version = format_version;
     std::uint64_t spool_id = 0;        ///< random, the same in all files of one spool
@@ -40,11 +48,14 @@ std::string encode_segment_header(const segment_header& header);
 /// version, so a newer header is told from a damaged one by its `version` (the other fields are then void).
 std::optional<segment_header> decode_segment_header(std::string_view block);
 
-/// "00000000000000000512.log"
+/// "00000000000000000512.log", "cold/00000000000000000512.log"
 std::string segment_name(position base);
 
-/// The base of a name that `segment_name` could have made.
+/// The base of a name that `segment_name` could have made for a segment of the chain.
 std::optional<position> segment_base(std::string_view name);
+
+/// The base of a cold segment, by its name in its directory.
+std::optional<position> cold_segment_base(std::string_view name);
 
 /// `prefix` and 20 digits, as all names with a number are made: they sort by number.
 std::string numbered_name(std::string_view prefix, std::uint64_t number, std::string_view suffix);

@@ -15,8 +15,6 @@ constexpr std::string_view prefix = "snapshot-";
 constexpr std::size_t header_bytes = 64;
 constexpr std::size_t header_crc_at = header_bytes - 4;
 constexpr std::size_t chunk_header_bytes = 8;
-constexpr std::size_t share_bytes = 40;
-constexpr std::size_t entry_bytes = 32;
 
 // Chunks are numbered in their checksum, so that swapped ones do not pass.
 std::uint32_t chunk_crc(std::string_view bytes, std::uint64_t nonce, std::uint64_t number) {
@@ -36,47 +34,6 @@ std::string encode_header(const snapshot& what, std::uint64_t state_bytes) {
     put(header, std::uint32_t{0});
     put(header, crc32c(header));
     return header;
-}
-
-std::string encode_list(const std::vector<segment_entry>& segments) {
-    std::string list;
-    put(list, static_cast<std::uint64_t>(segments.size()));
-    for (const segment_entry& segment : segments) {
-        put(list, segment.base);
-        put(list, segment.end);
-        put(list, segment.nonce);
-        put(list, static_cast<std::uint64_t>(segment.shares.size()));
-        for (const stream_share& share : segment.shares) {
-            put(list, std::uint64_t{share.stream});
-            for (const std::uint64_t value :
-                 {share.first_offset, share.end_offset, share.messages, share.bytes})
-                put(list, value);
-        }
-    }
-    return list;
-}
-
-std::optional<std::vector<segment_entry>> decode_list(std::string_view bytes) {
-    byte_taker fields{bytes};
-    const auto segments = fields.take<std::uint64_t>();
-    if (segments > fields.left() / entry_bytes) return std::nullopt;
-    std::vector<segment_entry> list(segments);
-    for (segment_entry& segment : list) {
-        segment.base = fields.take<std::uint64_t>();
-        segment.end = fields.take<std::uint64_t>();
-        segment.nonce = fields.take<std::uint64_t>();
-        const auto shares = fields.take<std::uint64_t>();
-        if (shares > fields.left() / share_bytes) return std::nullopt;
-        segment.shares.resize(shares);
-        for (stream_share& share : segment.shares) {
-            share.stream = static_cast<std::uint32_t>(fields.take<std::uint64_t>());
-            for (std::uint64_t* value :
-                 {&share.first_offset, &share.end_offset, &share.messages, &share.bytes})
-                *value = fields.take<std::uint64_t>();
-        }
-    }
-    if (!fields.good() || fields.left() != 0) return std::nullopt;
-    return list;
 }
 
 // Reads chunk `number`, which must hold at most `bytes_max` bytes, and moves `at` behind it.
@@ -125,7 +82,7 @@ void write_snapshot(storage& directory, const std::string& name, const snapshot&
         write_chunk(*target, at, bytes, what.nonce, number);
         state.remove_prefix(bytes.size());
     }
-    write_chunk(*target, at, encode_list(what.segments), what.nonce, number);
+    write_chunk(*target, at, encode_segment_list(what.segments), what.nonce, number);
     target->sync();
 }
 
@@ -160,7 +117,7 @@ std::optional<snapshot> read_snapshot(storage& directory, const std::string& nam
     if (result.state.size() != state_bytes) return std::nullopt;
     const auto list = read_chunk(*source, at, result.nonce, number, file_bytes);
     if (!list || at != file_bytes) return std::nullopt;
-    auto segments = decode_list(*list);
+    auto segments = decode_segment_list(*list);
     if (!segments) return std::nullopt;
     result.segments = std::move(*segments);
     return result;

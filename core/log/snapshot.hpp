@@ -12,30 +12,10 @@
 #include <vector>
 
 #include "core/log/record.hpp"
+#include "core/log/segment_list.hpp"
 #include "core/log/storage.hpp"
 
 namespace ferry::log {
-
-/// What one segment holds of one stream.
-struct stream_share {
-    std::uint32_t stream = 0;
-    std::uint64_t first_offset = 0;
-    std::uint64_t end_offset = 0;
-    std::uint64_t messages = 0;
-    std::uint64_t bytes = 0;
-
-    bool operator==(const stream_share&) const = default;
-};
-
-/// A segment as the list in a snapshot and the table in memory know it.
-struct segment_entry {
-    position base = 0;
-    position end = 0;  ///< where its records end
-    std::uint64_t nonce = 0;
-    std::vector<stream_share> shares{};  ///< by stream
-
-    bool operator==(const segment_entry&) const = default;
-};
 
 struct snapshot {
     std::uint64_t spool_id = 0;
@@ -43,7 +23,7 @@ struct snapshot {
     std::uint64_t nonce = 0;
     position at = 0;  ///< the state is that of the log up to here
     std::string state;
-    std::vector<segment_entry> segments;  ///< by base; the last one was being written
+    std::vector<segment_entry> segments;  ///< by base, then the cold ones; the last one was being written
 };
 
 inline constexpr std::size_t snapshot_chunk_bytes = 256 << 10;

@@ -106,6 +106,13 @@ blank_segment spare_pool::take(std::uint64_t bytes_min) {
     }
 }
 
+bool spare_pool::give_up_one() {
+    if (ready_.empty()) return false;
+    directory_.remove(ready_.back().name);
+    ready_.pop_back();
+    return true;
+}
+
 std::uint64_t spare_pool::ready_bytes() const {
     std::uint64_t bytes = 0;
     for (const spare& s : ready_) bytes += s.bytes;

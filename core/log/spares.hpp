@@ -37,6 +37,9 @@ class spare_pool {
     /// A blank segment of at least `bytes_min`.
     blank_segment take(std::uint64_t bytes_min);
 
+    /// Removes a finished spare to make room for something more urgent; false when there is none.
+    bool give_up_one();
+
     /// Bytes of the finished spares, and of all files here.
     std::uint64_t ready_bytes() const;
     std::uint64_t file_bytes() const;

@@ -53,7 +53,8 @@ class storage {
     virtual ~storage() = default;
 
     virtual std::unique_ptr<file> open(const std::string& name, open_mode mode) = 0;
-    virtual std::vector<std::string> list() const = 0;
+    /// The names in it, or in one of its sub-directories: none when that was never made.
+    virtual std::vector<std::string> list(const std::string& sub_directory = "") const = 0;
     virtual void rename(const std::string& from, const std::string& to) = 0;
     virtual void remove(const std::string& name) = 0;
 

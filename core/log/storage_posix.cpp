@@ -189,10 +189,13 @@ std::unique_ptr<file> posix_storage::open(const std::string& name, open_mode mod
     return std::make_unique<posix_file>(descriptor{opened}, describe(name));
 }
 
-std::vector<std::string> posix_storage::list() const {
+std::vector<std::string> posix_storage::list(const std::string& sub_directory) const {
     // A fresh description, so that the listing starts at the beginning.
-    const int opened = ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (opened < 0) fail("list " + path_);
+    const std::string where = sub_directory.empty() ? "." : sub_directory;
+    const int opened =
+        ::openat(directory_.get(), where.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (opened < 0 && errno == ENOENT && !sub_directory.empty()) return {};
+    if (opened < 0) fail("list " + describe(sub_directory));
     DIR* const stream = ::fdopendir(opened);
     if (stream == nullptr) {
         ::close(opened);

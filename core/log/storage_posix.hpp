@@ -40,7 +40,7 @@ class posix_storage final : public storage {
     explicit posix_storage(std::string directory, purpose why = purpose::own);
 
     std::unique_ptr<file> open(const std::string& name, open_mode mode) override;
-    std::vector<std::string> list() const override;
+    std::vector<std::string> list(const std::string& sub_directory = "") const override;
     void rename(const std::string& from, const std::string& to) override;
     void remove(const std::string& name) override;
     void make_directory(const std::string& name) override;

@@ -21,9 +21,10 @@ stream_read::stream_read(std::uint32_t stream, std::uint64_t offset, std::size_t
 }
 
 void stream_read::take(const file& segment, const std::string& name, std::uint64_t nonce, position base,
-                       const extent& where) {
+                       const extent& where, std::uint64_t until) {
+    const std::uint64_t end_offset = std::min(where.end_offset, until);
     try {
-        gather(segment, name, nonce, base, where);
+        gather(segment, name, nonce, base, where, end_offset);
     } catch (const std::system_error& failure) {
         const std::uint64_t from = std::max(offset_, where.first_offset);
         damages_.push_back({.file = name,
@@ -31,15 +32,15 @@ void stream_read::take(const file& segment, const std::string& name, std::uint64
                             .to = where.to,
                             .stream = stream_,
                             .first_offset = from,
-                            .count = static_cast<std::uint32_t>(where.end_offset - from),
+                            .count = static_cast<std::uint32_t>(end_offset - from),
                             .reason = failure.what()});
         unknown_.reset();
-        skip_to(where.end_offset);
+        skip_to(end_offset);
     }
 }
 
 void stream_read::gather(const file& segment, const std::string& name, std::uint64_t nonce, position base,
-                         const extent& where) {
+                         const extent& where, std::uint64_t until) {
     record_scan scan{segment, nonce, base, where.from, where.to};
     std::uint64_t expected = where.first_offset;
     while (const auto found = scan.next()) {
@@ -49,6 +50,7 @@ void stream_read::gather(const file& segment, const std::string& name, std::uint
         }
         const record_header& header = *found->header;
         if (header.stream != stream_ || header.count == 0) continue;
+        if (header.first_offset >= until) break;
         settle_unknown(expected, header.first_offset);
         expected = header.first_offset + header.count;
         if (expected <= offset_) continue;
@@ -61,8 +63,8 @@ void stream_read::gather(const file& segment, const std::string& name, std::uint
         offset_ = expected;
         if (full()) return;
     }
-    settle_unknown(expected, where.end_offset);
-    skip_to(where.end_offset);
+    settle_unknown(expected, until);
+    skip_to(until);
 }
 
 void stream_read::settle_unknown(std::uint64_t expected, std::uint64_t next) {

@@ -14,9 +14,10 @@ class stream_read {
   public:
     stream_read(std::uint32_t stream, std::uint64_t offset, std::size_t bytes_max);
 
-    /// Takes the records of `where` that end above the offset reached so far; `name` is the segment's.
+    /// Takes the records of `where` that end above the offset reached so far and begin below `until`; `name`
+    /// is the segment's.
     void take(const file& segment, const std::string& name, std::uint64_t nonce, position base,
-              const extent& where);
+              const extent& where, std::uint64_t until);
 
     /// Everything of the stream below `offset` has been seen, though it may not have been there.
     void skip_to(std::uint64_t offset);
@@ -34,7 +35,7 @@ class stream_read {
         std::size_t payload_from = 0;
     };
     void gather(const file& segment, const std::string& name, std::uint64_t nonce, position base,
-                const extent& where);
+                const extent& where, std::uint64_t until);
     void settle_unknown(std::uint64_t expected, std::uint64_t next);
 
     const std::uint32_t stream_;

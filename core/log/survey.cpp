@@ -38,6 +38,24 @@ void refuse_foreign(const storage& directory, const std::string& name, std::uint
                        " belongs to another spool than the files beside it; move it elsewhere");
 }
 
+// Cold segments, and what somebody did not finish making of one.
+void look_into_cold(storage& directory, survey& found) {
+    const std::string prefix = std::string{cold_directory} + "/";
+    for (const std::string& name : directory.list(std::string{cold_directory})) {
+        if (const auto base = cold_segment_base(name)) {
+            const candidate each = look_at(directory, prefix + name, *base);
+            if (each.header && found.spool_id != 0)
+                refuse_foreign(directory, each.name, each.header->spool_id, found.spool_id);
+            found.cold.push_back({*base, each.file_bytes, each.header.has_value()});
+        } else if (is_unfinished_name(name)) {
+            found.unfinished.push_back(prefix + name);
+        } else {
+            found.strangers.push_back(prefix + name);
+        }
+    }
+    std::ranges::sort(found.cold, {}, &surveyed_cold::base);
+}
+
 // Sorts the directory's names into what they are; returns the segments with what their headers say.
 std::vector<candidate> sort_names(storage& directory, survey& found, std::vector<position>& snapshots) {
     std::vector<candidate> segments;
@@ -157,18 +175,22 @@ bool present(const survey& found, position base) {
            std::ranges::find(found.bad_segments, segment_name(base)) != found.bad_segments.end();
 }
 
+// What a list names and is not there. After a fallback the newer snapshot may have let it go: it cannot be
+// asked any more.
+void report_listed(survey& found, const segment_entry& listed) {
+    if (found.bad_snapshots.empty())
+        report_missing(found, listed, "segment is missing");
+    else
+        found.notes.push_back(segment_name(listed.base) +
+                              " is listed by the older snapshot and not there: removed since, or missing");
+}
+
 // Below the snapshot its list says what must be there.
 void check_listed(survey& found) {
     if (!found.newest) return;
     for (const segment_entry& listed : found.newest->segments) {
-        if (present(found, listed.base)) continue;
-        // After a fallback the newer snapshot may have let this segment go: it cannot be asked any more.
-        if (found.bad_snapshots.empty())
-            report_missing(found, listed, "segment is missing");
-        else
-            found.notes.push_back(
-                segment_name(listed.base) +
-                " is listed by the older snapshot and not there: removed since, or missing");
+        if (is_cold(listed.base) || present(found, listed.base)) continue;
+        report_listed(found, listed);
     }
 }
 
@@ -218,11 +240,35 @@ survey survey_directory(storage& directory) {
     const std::vector<candidate> segments = sort_names(directory, found, snapshots);
     choose_snapshot(directory, found, std::move(snapshots));
     settle_identity(directory, segments, found);
+    look_into_cold(directory, found);
     keep_usable(segments, found);
     check_listed(found);
     link_chain(directory, found);
     take_listed_ends(found);
     return found;
+}
+
+std::vector<segment_entry> judge_cold(const std::map<position, segment_entry>& adopted, survey& found) {
+    std::vector<segment_entry> readable;
+    for (const auto& [base, entry] : adopted) {
+        const auto there = std::ranges::find(found.cold, base, &surveyed_cold::base);
+        if (there == found.cold.end()) {
+            report_listed(found, entry);
+            continue;
+        }
+        if (!there->header_good)
+            found.damages.push_back({.file = segment_name(base),
+                                     .from = base,
+                                     .to = base + segment_header_bytes,
+                                     .reason = "segment header does not verify"});
+        if (base + there->file_bytes < entry.end)
+            found.damages.push_back({.file = segment_name(base),
+                                     .from = base + there->file_bytes,
+                                     .to = entry.end,
+                                     .reason = "the file was cut short"});
+        readable.push_back(entry);
+    }
+    return readable;
 }
 
 }  // namespace ferry::log

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,12 +28,20 @@ struct surveyed_segment {
     bool sealed_late = false;  ///< the segment behind it was made by an opening, which seals it last
 };
 
+/// A file in cold/.
+struct surveyed_cold {
+    position base = 0;
+    std::uint64_t file_bytes = 0;
+    bool header_good = false;  ///< else whoever adopted it remembers the nonce
+};
+
 struct survey {
     std::vector<surveyed_segment> segments;  ///< by base, without those that are not usable
     std::optional<snapshot> newest;          ///< the newest snapshot that verifies
     std::vector<position> snapshots;         ///< positions of the usable snapshot files, rising
     std::vector<std::string> bad_snapshots;  ///< names of those newer than `newest` that do not verify
     std::vector<std::string> bad_segments;   ///< names of those whose header nobody remembers
+    std::vector<surveyed_cold> cold;         ///< by base, adopted or not
     std::vector<std::string> released;       ///< segments that the snapshot no longer lists
     std::vector<std::string> spares;
     std::vector<std::string> unfinished;  ///< temporary files somebody did not finish
@@ -48,5 +57,9 @@ struct survey {
 };
 
 survey survey_directory(storage& directory);
+
+/// Compares the cold segments that count with the files that are there: what is missing, cut short or has a
+/// bad header is damage, or only a note when an older snapshot had to serve. Gives those that can be read.
+std::vector<segment_entry> judge_cold(const std::map<position, segment_entry>& adopted, survey& found);
 
 }  // namespace ferry::log

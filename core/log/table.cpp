@@ -18,23 +18,48 @@ std::vector<stream_share> shares_of(std::span<const extent> by_stream) {
 }
 
 void segment_table::add(segment_entry entry, std::uint64_t file_bytes) {
-    for (const stream_share& share : entry.shares)
-        places_[share.stream].push_back({entry.base, share.end_offset});
+    for (const stream_share& share : entry.shares) {
+        std::vector<place>& places = places_[share.stream];
+        const auto after = std::ranges::upper_bound(places, share.end_offset, {}, &place::end_offset);
+        places.insert(after, {entry.base, share.first_offset, share.end_offset});
+    }
     file_bytes_ += file_bytes;
     const position base = entry.base;
     rows_.emplace(base, row{std::move(entry), file_bytes});
 }
 
+void segment_table::forget_places(const segment_entry& of) {
+    for (const stream_share& share : of.shares) {
+        const auto places = places_.find(share.stream);
+        if (places == places_.end()) continue;  // another share of the same stream was its last
+        std::erase_if(places->second, [&](const place& p) { return p.base == of.base; });
+        if (places->second.empty()) places_.erase(places);
+    }
+}
+
 void segment_table::remove(position base) {
     const auto found = rows_.find(base);
     if (found == rows_.end()) return;
-    for (const stream_share& share : found->second.entry.shares) {
-        const auto places = places_.find(share.stream);
-        std::erase_if(places->second, [&](const place& p) { return p.base == base; });
-        if (places->second.empty()) places_.erase(places);
-    }
+    forget_places(found->second.entry);
     file_bytes_ -= found->second.file_bytes;
     rows_.erase(found);
+}
+
+void segment_table::empty(position base) {
+    const auto found = rows_.find(base);
+    if (found == rows_.end()) return;
+    forget_places(found->second.entry);
+    found->second.entry.shares.clear();
+}
+
+bool segment_table::holds(std::uint32_t stream, std::uint64_t from, std::uint64_t to,
+                          std::span<const position> aside) const {
+    const auto places = places_.find(stream);
+    if (places == places_.end()) return false;
+    auto at = std::ranges::upper_bound(places->second, from, {}, &place::end_offset);
+    for (; at != places->second.end() && at->first_offset < to; ++at)
+        if (!std::ranges::binary_search(aside, at->base)) return true;
+    return false;
 }
 
 std::optional<segment_table::place> segment_table::find(std::uint32_t stream, std::uint64_t offset) const {

@@ -2,7 +2,7 @@
 //
 // Payloads are msgpack arrays in field order, as on the wire, so that any language can read a spool and a
 // newer version can append fields. A messages record is the array of `messages_head` followed by the batch as
-// it was received. The layouts of commit and adoption are settled although nothing writes them yet.
+// it was received. The layout of commit is settled although nothing writes it yet.
 #pragma once
 
 #include <optional>
@@ -122,23 +122,6 @@ struct producer_change {
     std::optional<std::string> name;
     std::uint64_t epoch = 0;
     static auto fields(auto& m) { return std::tie(m.change, m.stream, m.user, m.id, m.name, m.epoch); }
-};
-
-struct moved_range {
-    std::uint64_t from = 0, to = 0, bytes = 0;  ///< positions
-    static auto fields(auto& m) { return std::tie(m.from, m.to, m.bytes); }
-};
-struct moved_state {
-    std::uint64_t stream = 0, group = 0;
-    std::vector<run> settled;
-    std::vector<tried_run> open;
-    std::vector<dead_run> dead;
-    static auto fields(auto& m) { return std::tie(m.stream, m.group, m.settled, m.open, m.dead); }
-};
-struct adoption {
-    std::vector<moved_range> moved;
-    std::vector<moved_state> states;
-    static auto fields(auto& m) { return std::tie(m.moved, m.states); }
 };
 
 enum class removal_reason : std::uint64_t {

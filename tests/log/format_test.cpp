@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "core/log/adoption.hpp"
 #include "core/log/error.hpp"
 #include "core/log/footer.hpp"
 #include "core/log/record.hpp"
@@ -124,10 +125,18 @@ TEST_CASE("segment header: the golden bytes, and back") {
 TEST_CASE("segment: names and numbers turn into each other, and nothing else is a segment's name") {
     CHECK(segment_name(512) == "00000000000000000512.log");
     CHECK(segment_base("00000000000000000512.log") == position{512});
-    CHECK(segment_base("18446744073709551615.log") == ~position{0});
+    CHECK(segment_base("09223372036854775807.log") == ~cold_bit);
     for (const char* name : {"512.log", "00000000000000000512.txt", "0000000000000000051x.log",
                              "99999999999999999999.log", "00000000000000000512.log.1", ""})
         CHECK_FALSE(segment_base(name));
+}
+
+TEST_CASE("segment: a cold one has a directory and a name by where the log stood, and is in no chain") {
+    CHECK(segment_name(cold_bit | 4096) == "cold/00000000000000004096.log");
+    CHECK(cold_segment_base("00000000000000004096.log") == (cold_bit | 4096));
+    CHECK(segment_base("00000000000000004096.log") == 4096);
+    CHECK_FALSE(cold_segment_base("09223372036854780000.log"));
+    CHECK_FALSE(segment_base("09223372036854780000.log"));
 }
 
 TEST_CASE("footer: the golden bytes, and back, columns of unknown kinds included") {
@@ -220,6 +229,23 @@ TEST_CASE("snapshot: the golden bytes, and back") {
     CHECK(back->owner_epoch == 3);
     CHECK(back->spool_id == what.spool_id);
     CHECK(back->segments == what.segments);
+}
+
+TEST_CASE("adoption: the golden bytes, and back, and bytes cut short are none") {
+    const adoption what{
+        {0, 65536}, {{cold_bit | 70000, cold_bit | 70680, 5, {{7, 3, 4, 1, 56}, {7, 1000, 1006, 2, 112}}}}};
+    const std::string bytes = encode_adoption(what);
+    CHECK(
+        hex(bytes) ==
+        "0200000000000000000000000000000000000100000000000100000000000000701101000000008018140100000000800500"
+        "0000000000000200000000000000070000000000000003000000000000000400000000000000010000000000000038000000"
+        "000000000700000000000000e803000000000000ee0300000000000002000000000000007000000000000000");
+    const auto back = decode_adoption(bytes);
+    REQUIRE(back);
+    CHECK(back->emptied == what.emptied);
+    CHECK(back->cold == what.cold);
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+        CHECK_FALSE(decode_adoption(std::string_view{bytes}.substr(0, size)));
 }
 
 TEST_CASE("snapshot: a large state comes back, and no byte of the file can change or be missing unseen") {

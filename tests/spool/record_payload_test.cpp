@@ -118,17 +118,9 @@ TEST_CASE("record payload: stream and group settings and producers have the byte
           "960107c400c4080102030405060708c4066c696e652d3303");
 }
 
-TEST_CASE("record payload: commit and adoption, which later versions write, have the bytes the page shows") {
+TEST_CASE("record payload: commit, which later versions write, has the bytes the page shows") {
     holds(commit{{{7, 1, {{1000, 1}}}}, {{8, 500, 2, 0, some_head(), some_batch()}}},
           "92919307019192cd03e801919608cd01f40200" + golden_head + "c40b" + golden_batch);
-    holds(adoption{{{66048, 66200, 152}},
-                   {{7,
-                     1,
-                     {{1000, 3}},
-                     {{1003, 1, 2, 1, 0}},
-                     {{1004, 1, 16, "nacked", 1'700'000'000'000'000'000}}}}},
-          "929193ce00010200ce00010298cc98919507019192cd03e8039195cd03eb010201009195cd03ec0110c4066e61636b6564"
-          "cf17979cfe362a0000");
 }
 
 TEST_CASE("record payload: fields that a newer version appends are skipped") {
@@ -175,5 +167,4 @@ TEST_CASE("spool state: a record that an older version cannot know is not applie
     spool_state state;
     const instant now{1'000, 1'700'000'000'000'000'000};
     CHECK_FALSE(state.apply({.type = log::record_type::commit}, from_hex("929090"), now));
-    CHECK_FALSE(state.apply({.type = log::record_type::adoption}, from_hex("929090"), now));
 }

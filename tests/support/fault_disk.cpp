@@ -198,10 +198,13 @@ std::unique_ptr<log::file> fault_disk::open(const std::string& name, log::open_m
     return std::make_unique<handle>(*this, found->second, name, mode == log::open_mode::write);
 }
 
-std::vector<std::string> fault_disk::list() const {
+std::vector<std::string> fault_disk::list(const std::string& sub_directory) const {
     const std::lock_guard lock{mutex_};
+    const std::string within = sub_directory.empty() ? "" : sub_directory + "/";
     std::set<std::string> names;
-    for (const auto& [name, what] : names_) names.insert(name.substr(0, name.find('/')));
+    for (const auto& [name, what] : names_)
+        if (name.starts_with(within))
+            names.insert(name.substr(within.size(), name.find('/', within.size()) - within.size()));
     return {names.begin(), names.end()};
 }
 

@@ -32,7 +32,7 @@ class fault_disk final : public log::storage {
     ~fault_disk() override;
 
     std::unique_ptr<log::file> open(const std::string& name, log::open_mode mode) override;
-    std::vector<std::string> list() const override;
+    std::vector<std::string> list(const std::string& sub_directory = "") const override;
     void rename(const std::string& from, const std::string& to) override;
     void remove(const std::string& name) override;
     void make_directory(const std::string& name) override;
