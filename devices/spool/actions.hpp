@@ -23,6 +23,16 @@ struct outgoing_record {
     shared_bytes body;
 };
 
+/// The same as the log takes them; heads and bodies stay where they are.
+inline std::vector<log::record> as_records(const std::vector<outgoing_record>& outgoing) {
+    std::vector<log::record> records;
+    records.reserve(outgoing.size());
+    for (const outgoing_record& each : outgoing)
+        records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count, each.wall_ns,
+                           each.head, each.body.view});
+    return records;
+}
+
 /// One write turn: append the records, then save the snapshot, then sync, as far as they are there. The
 /// answers are `appended(ticket)` and, once all up to it is on disk, `durable(ticket)`.
 struct append_action {
@@ -52,15 +62,27 @@ struct release_action {
     std::uint64_t offset = 0;
 };
 
+/// One step of moving messages out of segments that are nearly empty, in the order given and after every
+/// append that was handed out before. Answered by `moved`.
+struct move_action {
+    enum class step : std::uint8_t { copy, adopt, abandon };
+    step what = step::copy;
+    std::vector<outgoing_record> records;  ///< to copy: by stream, then by offset
+    std::vector<log::position> sources;    ///< the segments they come from, sorted
+};
+
 struct actions {
     std::vector<append_action> appends;
     std::vector<read_action> reads;
     std::vector<send_action> sends;
     std::vector<release_action> releases;
+    std::vector<move_action> moves;
+    bool look = false;                  ///< at what the log holds: answered by `held`
     std::vector<std::uint64_t> closed;  ///< sessions that are over: nothing more will be sent to them
 
     bool empty() const {
-        return appends.empty() && reads.empty() && sends.empty() && releases.empty() && closed.empty();
+        return appends.empty() && reads.empty() && sends.empty() && releases.empty() && moves.empty() &&
+               !look && closed.empty();
     }
 };
 

@@ -27,7 +27,8 @@ brain::brain(const brain_options& options, spool_state recovered, instant now)
       timetable_{parts_},
       dead_letters_{parts_},
       administration_{parts_, settlement_, dead_letters_},
-      times_{parts_} {
+      times_{parts_},
+      cleaner_{parts_} {
     parts_.now = parts_.opened = now;
     settle_restart();
 }
@@ -208,12 +209,30 @@ void brain::failed(const std::string& reason, instant now) {
 
 void brain::read_done(std::uint64_t cookie, log::read_result&& result, instant now) {
     parts_.now = now;
-    if (!times_.read_done(cookie, result) && !timetable_.read_done(cookie, result))
-        dispatcher_.read_done(cookie, std::move(result));
+    if (times_.read_done(cookie, result) || timetable_.read_done(cookie, result) ||
+        cleaner_.read_done(cookie, result))
+        return;
+    dispatcher_.read_done(cookie, std::move(result));
 }
 
 void brain::space(std::uint64_t bytes_left) {
     parts_.disk_full = bytes_left == 0;
+    parts_.journal.hurry_snapshots(parts_.disk_full);
+}
+
+void brain::held(log::holdings&& what, instant now) {
+    parts_.now = now;
+    cleaner_.held(std::move(what));
+}
+
+void brain::moved(const std::string& problem, instant now) {
+    parts_.now = now;
+    cleaner_.moved(problem);
+}
+
+void brain::snapshot_refused(instant now) {
+    parts_.now = now;
+    cleaner_.snapshot_refused();
 }
 
 void brain::unsent(send_action action) {
@@ -236,6 +255,7 @@ void brain::tick(instant now) {
     timetable_.tick();
     settlement_.tick();
     intake_.tick();
+    cleaner_.tick();
     if (now.monotonic_ns >= retry_due_ns_) {
         retry_due_ns_ = never;
         for (auto& [number, each] : parts_.sessions) retry_unsent(each);
@@ -276,9 +296,9 @@ std::optional<append_action> brain::stop(instant now) {
 }
 
 std::uint64_t brain::next_due_ns() const {
-    std::uint64_t due =
-        std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(), claims_.next_due_ns(),
-                  timetable_.next_due_ns(), dead_letters_.next_due_ns(), retry_due_ns_});
+    std::uint64_t due = std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(),
+                                  claims_.next_due_ns(), timetable_.next_due_ns(),
+                                  dead_letters_.next_due_ns(), cleaner_.next_due_ns(), retry_due_ns_});
     for (const auto& [number, each] : parts_.sessions) due = std::min(due, each.heard_ns + silent_ns);
     // What one turn did not get through with is done in the next, at once.
     return parts_.touched.empty() ? due : parts_.now.monotonic_ns;

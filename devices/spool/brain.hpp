@@ -15,6 +15,7 @@
 #include "devices/spool/administration.hpp"
 #include "devices/spool/brain_parts.hpp"
 #include "devices/spool/claims.hpp"
+#include "devices/spool/cleaner.hpp"
 #include "devices/spool/dispatcher.hpp"
 #include "devices/spool/intake.hpp"
 #include "devices/spool/settlement.hpp"
@@ -41,6 +42,12 @@ class brain {
     void failed(const std::string& reason, instant now);
     void read_done(std::uint64_t cookie, log::read_result&& result, instant now);
     void space(std::uint64_t bytes_left);
+    /// What the log holds, as an action asked.
+    void held(log::holdings&& what, instant now);
+    /// A step of moving messages is done, or was given up for `problem`; abandoning is not answered.
+    void moved(const std::string& problem, instant now);
+    /// There was no room for the snapshot of an append; the log is as it was.
+    void snapshot_refused(instant now);
     /// A send whose peer is gone: the session is over, and what was to be delivered was seen by nobody.
     void unreachable(const send_action& action, instant now);
     /// A send the socket did not take: it is offered again when the peer next speaks, or after 10 ms.
@@ -64,6 +71,7 @@ class brain {
     std::uint64_t monotonic_ns_at(std::uint64_t wall_ms) const { return parts_.monotonic_ns_at(wall_ms); }
 
     const brain_counters& counters() const noexcept { return parts_.counters; }
+    const log_figures& found() const noexcept { return parts_.log_found; }
     const spool_state& state() const noexcept { return parts_.state; }
     /// Whether messages are still kept back for those who held them before the restart.
     bool awaits_claims() const noexcept { return claims_.waiting(); }
@@ -94,6 +102,7 @@ class brain {
     dead_letter_office dead_letters_;
     administration administration_;
     time_search times_;
+    cleaner cleaner_;
     std::uint64_t retry_due_ns_ = ~std::uint64_t{0};
 };
 

@@ -28,6 +28,8 @@ struct brain_options {
     std::uint64_t incarnation = 1;
     std::uint64_t seed = 1;                      ///< of lease and producer ids
     std::uint64_t record_bytes_max = 16 << 20;   ///< what the log takes
+    std::uint64_t segment_bytes = 64 << 20;      ///< of the log: what its size is compared with
+    std::uint64_t clean_every_ns = 250'000'000;  ///< how often the cleaner looks when little is written
     std::uint64_t message_bytes_max = 16 << 20;  ///< payload of one message
     std::size_t pool_bytes = 8 << 20;            ///< ingress, egress and cached batches, each
     std::size_t runs_max = 250'000;              ///< open runs kept by all groups together (about 100 B each)
@@ -61,7 +63,17 @@ struct brain_counters {
     std::uint64_t messages_redriven = 0;
     std::uint64_t messages_expired = 0;  ///< removed undelivered, for their time was over
     std::uint64_t messages_skipped = 0;  ///< not wanted by a group with a filter: acked for it unseen
+    std::uint64_t messages_moved = 0;    ///< to cold segments, counted at each move
+    std::uint64_t segments_emptied = 0;
     std::uint64_t messages_removed = 0;  ///< purged, and dead letters dropped or over a limit
+};
+
+/// What the cleaner found when it looked at the log last.
+struct log_figures {
+    std::uint64_t log_bytes = 0;   ///< of the segments, spares and snapshots aside
+    std::uint64_t live_bytes = 0;  ///< of the messages in them that are needed, as they stand there
+    std::uint64_t segments = 0;    ///< with the open one and the cold ones
+    std::uint64_t cold_segments = 0;
 };
 
 /// How far a stream may be shown: everything below is durable to its own grade, and its offset may be told.
@@ -103,7 +115,7 @@ struct brain_parts {
     brain_parts(const brain_options& given, spool_state recovered)
         : options{given},
           state{std::move(recovered)},
-          journal{state},
+          journal{state, given.segment_bytes},
           cache{given.pool_bytes},
           random{given.seed} {}
 
@@ -129,6 +141,7 @@ struct brain_parts {
     bool disk_full = false;
     actions out;
     brain_counters counters;
+    log_figures log_found;
 
     bool allowed(const session& who, verb what, std::string_view stream) const {
         return !options.allow || options.allow(who.user, what, stream);

@@ -445,10 +445,22 @@ std::uint64_t group::needed_from(const lanes& of) const {
     return dead_.empty() ? settled : std::min(settled, dead_.runs().begin()->first);
 }
 
-void group::add_needed(offset_set& needed, std::uint64_t end, const lanes& of) const {
-    for (const auto& [offset, open] : open_) needed.add({offset, open.count});
-    for (const auto& [offset, died] : dead_.runs()) needed.add({offset, died.count});
-    progress_.each_needed(end, of, [&](run fresh) { needed.add(fresh); });
+std::size_t group::add_needed(offset_set& needed, run within, const lanes& of) const {
+    std::size_t pieces = 0;
+    const auto add = [&](run part) {
+        if (part.count == 0) return;
+        needed.add(part);
+        ++pieces;
+    };
+    auto open = open_.upper_bound(within.first);
+    if (open != open_.begin()) --open;
+    for (; open != open_.end() && open->first < within.end(); ++open)
+        add(overlap({open->first, open->second.count}, within));
+    for (auto died = dead_.next(within.first); died && died->offset < within.end();
+         died = dead_.next(died->end()))
+        add(overlap({died->offset, died->count}, within));
+    progress_.each_needed(within, of, add);
+    return pieces;
 }
 
 }  // namespace ferry

@@ -180,8 +180,8 @@ class group {
     std::uint64_t floor(const lanes& of) const;
     /// All below is needed by nobody in this group: the floor, or the lowest dead letter.
     std::uint64_t needed_from(const lanes& of) const;
-    /// Adds what this group still needs below `end` to `needed`.
-    void add_needed(offset_set& needed, std::uint64_t end, const lanes& of) const;
+    /// Adds what this group still needs of `within` to `needed`; gives in how many pieces.
+    std::size_t add_needed(offset_set& needed, run within, const lanes& of) const;
     /// Messages below `end` that are ready; those that wait for their time.
     std::uint64_t ready_count(std::uint64_t end, const lanes& of) const {
         return returned_count() + progress_.ready_count(end, of);

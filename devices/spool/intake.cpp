@@ -327,7 +327,7 @@ void intake::store(session& from, std::uint64_t channel_number, put_channel& cha
     const records::messages_head head{from.user,        channel.producer_id, channel.epoch,
                                       request.first,    request.time_ns,     request.checksum_kind,
                                       request.checksum, std::nullopt,        std::move(notes.wishes),
-                                      near_ms};
+                                      near_ms,          std::nullopt};
     if (!into.find_producer(from.user, channel.producer_id)) expire_producers(into, from.user);
     const auto flags = static_cast<std::uint8_t>(static_cast<unsigned>(channel.grade) |
                                                  (notes.headers ? records::has_headers : 0U));

@@ -7,6 +7,8 @@ namespace ferry {
 namespace {
 
 constexpr std::uint64_t snapshot_every_bytes = 64 << 20;
+constexpr std::uint64_t usual_share = 2;  // of a segment
+constexpr std::uint64_t hurried_share = 4;
 constexpr std::uint64_t watermark_after_ns = 10'000'000;
 
 }  // namespace
@@ -25,7 +27,8 @@ void journal::append(outgoing_record record, instant now) {
                                     .length = static_cast<std::uint32_t>(bytes)};
     [[maybe_unused]] const bool good = state_.apply(header, record.head, now);
     assert(good);
-    bytes_since_snapshot_ += bytes;
+    ++records_;
+    bytes_ += log::record_bytes(bytes);
     turn_.records.push_back(std::move(record));
 }
 
@@ -59,14 +62,22 @@ void journal::sync_soon(instant now, std::uint64_t within_ns) {
     sync_due_ns_ = std::min(sync_due_ns_, now.monotonic_ns + within_ns);
 }
 
+// A segment leaves with the second snapshot behind it, so half of one keeps what waits for that small. But
+// writing states must not become most of what is written.
+std::uint64_t journal::snapshot_every() const {
+    const std::uint64_t share = segment_bytes_ / (hurry_ ? hurried_share : usual_share);
+    return std::max(std::min(snapshot_every_bytes, share), snapshot_bytes_);
+}
+
 std::optional<append_action> journal::close_turn(instant now) {
     if (failed_) return std::nullopt;
     flush_acks(now);
-    if (bytes_since_snapshot_ >= snapshot_every_bytes) snapshot_wanted_ = true;
+    if (bytes_ - bytes_at_snapshot_ >= snapshot_every()) snapshot_wanted_ = true;
     if (turn_.records.empty() && !waits_ && !sync_wanted_ && !snapshot_wanted_) return std::nullopt;
     if (snapshot_wanted_) {
         turn_.snapshot = state_.save(std::nullopt, now);
-        bytes_since_snapshot_ = 0;
+        snapshot_bytes_ = turn_.snapshot->size();
+        bytes_at_snapshot_ = bytes_;
     }
     turn_.sync = sync_wanted_ || snapshot_wanted_;
     if (turn_.sync) sync_due_ns_ = never;

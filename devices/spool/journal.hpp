@@ -18,7 +18,8 @@ namespace ferry {
 
 class journal {
   public:
-    explicit journal(spool_state& state) : state_{state} {}
+    /// A snapshot is due after half a segment's worth of records, or 64 MiB, whichever is less.
+    journal(spool_state& state, std::uint64_t segment_bytes) : state_{state}, segment_bytes_{segment_bytes} {}
 
     /// Applies the record and puts it into this turn. The payload is `head`, then `body`.
     void append(outgoing_record record, instant now);
@@ -38,6 +39,8 @@ class journal {
     void sync_now() { sync_wanted_ = true; }
     void sync_soon(instant now, std::uint64_t within_ns);
     void want_snapshot() { snapshot_wanted_ = true; }
+    /// The disk is full but for the reserve, which acks must not use up before a snapshot lets segments go.
+    void hurry_snapshots(bool hurry) noexcept { hurry_ = hurry; }
 
     /// Ends the turn, if there is anything to write, sync or wait for.
     std::optional<append_action> close_turn(instant now);
@@ -55,6 +58,9 @@ class journal {
     void tick(instant now);
 
     std::uint64_t bytes_unwritten() const noexcept { return bytes_unwritten_; }
+    /// Records made so far, and their bytes in the log.
+    std::uint64_t records() const noexcept { return records_; }
+    std::uint64_t bytes() const noexcept { return bytes_; }
 
   private:
     struct waiting {
@@ -63,7 +69,10 @@ class journal {
     };
     static void run_up_to(std::deque<waiting>& queue, std::uint64_t ticket);
 
+    std::uint64_t snapshot_every() const;
+
     spool_state& state_;
+    const std::uint64_t segment_bytes_;
     append_action turn_{.ticket = 1, .records = {}, .snapshot = {}, .sync = false};
     std::map<std::pair<std::uint32_t, std::uint32_t>, run_set> acks_;
     std::deque<waiting> for_written_;
@@ -77,7 +86,11 @@ class journal {
     std::uint64_t last_appended_ = 0;
     std::uint64_t last_durable_ = 0;
     std::uint64_t last_wall_ns_ = 0;
-    std::uint64_t bytes_since_snapshot_ = 0;
+    std::uint64_t records_ = 0;
+    std::uint64_t bytes_ = 0;
+    std::uint64_t bytes_at_snapshot_ = 0;
+    std::uint64_t snapshot_bytes_ = 0;  // of the last one
+    bool hurry_ = false;
     std::uint64_t bytes_unwritten_ = 0;
     std::deque<std::pair<std::uint64_t, std::uint64_t>> unwritten_;  // ticket, bytes
 

@@ -59,20 +59,58 @@ void log_writer::release(std::uint32_t stream, std::uint64_t offset) {
     changed_.notify_one();
 }
 
+void log_writer::move(move_action step) {
+    const std::lock_guard lock{mutex_};
+    waiting_.moves.push_back(std::move(step));
+    changed_.notify_one();
+}
+
 log_writer::report log_writer::take_report() {
     const std::lock_guard lock{mutex_};
     return std::exchange(report_, {});
 }
 
-void log_writer::append(const append_action& turn) {
-    std::vector<log::record> records;
-    records.reserve(turn.records.size());
-    for (const outgoing_record& each : turn.records)
-        records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count, each.wall_ns,
-                           each.head, each.body.view});
+void log_writer::append(const append_action& turn, report& into) {
+    const std::vector<log::record> records = as_records(turn.records);
     std::vector<log::position> positions(records.size());
     if (!records.empty()) log_.append(records, positions);
-    if (turn.snapshot) log_.save_snapshot(*turn.snapshot);
+    if (turn.snapshot && !log_.save_snapshot(*turn.snapshot)) into.snapshot_refused = true;
+}
+
+// A copy that fails leaves the log as it was; an adoption that fails when it is written does not.
+void log_writer::carry_out(const move_action& step) {
+    report now;
+    try {
+        switch (step.what) {
+            case move_action::step::copy:
+                log_.move(as_records(step.records), step.sources);
+                break;
+            case move_action::step::adopt:
+                log_.adopt(step.sources);
+                break;
+            case move_action::step::abandon:
+                return log_.abandon_move();
+        }
+        now.moved.emplace();
+    } catch (const std::exception& failure) {
+        now.moved = failure.what();
+        if (log_.broken()) now.failure = failure.what();
+    }
+    tell(now);
+}
+
+void log_writer::tell(const report& now) {
+    const std::lock_guard lock{mutex_};
+    if (now.appended) report_.appended = now.appended;
+    if (now.durable) report_.durable = now.durable;
+    if (now.bytes_left) report_.bytes_left = now.bytes_left;
+    if (now.moved) report_.moved = now.moved;
+    if (now.snapshot_refused) report_.snapshot_refused = true;
+    if (!now.failure.empty()) {
+        report_.failure = now.failure;
+        failed_ = true;
+    }
+    done_.set();
 }
 
 // One pass: write everything, say so, sync once if anybody waits, say so.
@@ -85,7 +123,7 @@ void log_writer::carry_out(work&& what) {
         }
         bool sync = false;
         for (const append_action& turn : what.turns) {
-            append(turn);
+            append(turn, now);
             now.appended = turn.ticket;
             sync = sync || turn.sync;
         }
@@ -104,15 +142,10 @@ void log_writer::carry_out(work&& what) {
         now.failure = failure.what();
         now.durable.reset();
     }
-    const std::lock_guard lock{mutex_};
-    if (now.appended) report_.appended = now.appended;
-    if (now.durable) report_.durable = now.durable;
-    if (now.bytes_left) report_.bytes_left = now.bytes_left;
-    if (!now.failure.empty()) {
-        report_.failure = now.failure;
-        failed_ = true;
-    }
-    done_.set();
+    const bool good = now.failure.empty();
+    tell(now);
+    for (const move_action& step : what.moves)
+        if (good) carry_out(step);
 }
 
 void log_writer::run() {

@@ -4,8 +4,8 @@
 // writer has nothing to do, a small turn is done right in the caller's thread, which spares two thread hops;
 // otherwise it zero-fills the next spare segment in small steps.
 //
-// Threads: `submit`, `release`, `take_report` from the brain's thread. Failure: the first one is reported and
-// everything after it is left undone.
+// Threads: `submit`, `release`, `move`, `take_report` from the brain's thread. Failure: the first one is
+// reported and everything after it is left undone.
 #pragma once
 
 #include <condition_variable>
@@ -28,6 +28,8 @@ class log_writer {
         std::optional<std::uint64_t> appended;  ///< all tickets up to this one
         std::optional<std::uint64_t> durable;
         std::optional<std::uint64_t> bytes_left;
+        std::optional<std::string> moved;  ///< a step of a move was done, or why it was not
+        bool snapshot_refused = false;     ///< for want of room
         std::string failure;
     };
 
@@ -40,6 +42,8 @@ class log_writer {
     /// `may_block`: the caller has nothing else to do, so a small turn may be done in its thread.
     void submit(append_action turn, bool may_block);
     void release(std::uint32_t stream, std::uint64_t offset);
+    /// Done after everything that was submitted before; at most one that is answered at a time.
+    void move(move_action step);
     report take_report();
 
     /// Finishes what was submitted and ends the thread.
@@ -49,11 +53,14 @@ class log_writer {
     struct work {
         std::vector<append_action> turns;
         std::vector<release_action> releases;
-        bool empty() const noexcept { return turns.empty() && releases.empty(); }
+        std::vector<move_action> moves;
+        bool empty() const noexcept { return turns.empty() && releases.empty() && moves.empty(); }
     };
     void run();
     void carry_out(work&& what);
-    void append(const append_action& turn);
+    void carry_out(const move_action& step);
+    void append(const append_action& turn, report& into);
+    void tell(const report& now);
 
     log::segmented_log& log_;
     event_fd& done_;

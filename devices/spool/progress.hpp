@@ -55,15 +55,15 @@ class progress {
     /// Calls `take` for all that was not looked at below `end`: of the late ones those that are due.
     template <typename Take>
     void each_new(std::uint64_t end, const lanes& of, Take take) const {
-        each_in_order(end, of, take);
+        each_in_order({0, end}, of, take);
         for (unsigned priority = 0; priority < lanes::priorities && !of.plain(); ++priority)
             each_untaken(of.due(priority), {0, end}, take);
     }
-    /// The same, with those that are not due.
+    /// The same for what lies in `within`, with those that are not due.
     template <typename Take>
-    void each_needed(std::uint64_t end, const lanes& of, Take take) const {
-        each_in_order(end, of, take);
-        each_untaken(of.late(), {0, end}, take);
+    void each_needed(run within, const lanes& of, Take take) const {
+        each_in_order(within, of, take);
+        each_untaken(of.late(), within, take);
     }
 
     /// The lowest offset that may not have been looked at; `end` and above when all below was.
@@ -91,9 +91,10 @@ class progress {
   private:
     // What stands in the lanes of priorities.
     template <typename Take>
-    void each_in_order(std::uint64_t end, const lanes& of, Take take) const {
+    void each_in_order(run within, const lanes& of, Take take) const {
+        const std::uint64_t end = within.end();
         for (unsigned lane = 0; lane < lanes::priorities && (lane == 0 || !of.plain()); ++lane) {
-            std::uint64_t at = cursors_[lane];
+            std::uint64_t at = std::max(cursors_[lane], within.first);
             for (auto part = of.next(lane, at, end); part; part = of.next(lane, at, end)) {
                 take(*part);
                 at = part->end();

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/log/record.hpp"
 #include "core/pack_fields.hpp"
 #include "devices/spool/group.hpp"
 #include "devices/spool/wishes.hpp"
@@ -32,9 +33,14 @@ struct messages_head {
     std::optional<std::string> voids;   ///< bitmap, first item in the lowest bit: stored but not counted
     std::vector<ferry::wishes> wishes;  ///< of the items that ask for something, by index
     std::uint64_t near_ms = 0;          ///< their times before this are kept by the millisecond (wall ms)
+    std::optional<run> cut_from;        ///< the offsets of the batch of which this is a part, if it is one
     static auto fields(auto& m) {
         return std::tie(m.user, m.producer_id, m.epoch, m.first_sequence, m.time_ns, m.checksum_kind,
-                        m.checksum, m.voids, m.wishes, m.near_ms);
+                        m.checksum, m.voids, m.wishes, m.near_ms, m.cut_from);
+    }
+    /// The offsets of the batch that was stored, of which this may be a part.
+    run origin(const log::record_header& header) const {
+        return cut_from.value_or(run{header.first_offset, header.count});
     }
 };
 /// Splits the payload of a messages record; false when it is malformed.

@@ -161,6 +161,7 @@ spool::parts::parts(ferry::context& owner, spool_options given)
     of.incarnation = found->log.opened().owner_epoch;
     of.seed = random_seed();
     of.record_bytes_max = found->log.record_bytes_max();
+    of.segment_bytes = options.segment_bytes;
     of.message_bytes_max = std::min<std::uint64_t>(of.message_bytes_max, of.record_bytes_max - 1024);
     of.default_grade = options.default_grade;
     of.claim_wait_ns = static_cast<std::uint64_t>(options.claim_wait.count()) * 1'000'000;
@@ -266,6 +267,8 @@ void spool::parts::obey(actions what, bool idle) {
     for (send_action& each : what.sends) send(std::move(each));
     for (append_action& each : what.appends) writer->submit(std::move(each), idle);
     for (const release_action& each : what.releases) writer->release(each.stream, each.offset);
+    for (move_action& each : what.moves) writer->move(std::move(each));
+    if (what.look) thinking->held(found->log.held(), read_clocks());
     for (const read_action& each : what.reads) try {
             log::read_result result = found->log.read(each.stream, each.offset, each.bytes_max);
             for (const log::damage& bad : result.damages) note("damage in " + bad.file + ": " + bad.reason);
@@ -294,6 +297,14 @@ void spool::parts::take_report() {
             note(was_full ? "there is room on the disk again"
                           : "the disk is full but for the reserve: put is refused, acks go on");
         was_full = *report.bytes_left == 0;
+    }
+    if (report.snapshot_refused) {
+        note("no room for a snapshot; it is tried again");
+        thinking->snapshot_refused(now);
+    }
+    if (report.moved) {
+        if (!report.moved->empty()) note("messages cannot be moved to a cold segment now: " + *report.moved);
+        thinking->moved(*report.moved, now);
     }
     if (!report.failure.empty() && !thinking->read_only()) {
         note("read-only from now on: " + report.failure);

@@ -93,9 +93,9 @@ bool spool_state::apply(const log::record_header& header, std::string_view paylo
             return apply_appointments(payload);
         case record_type::watermark:
         case record_type::footer:
-            return true;
-        case record_type::commit:
         case record_type::adoption:
+            return true;  // the log's own affairs
+        case record_type::commit:
             return false;  // written by newer versions only
     }
     return false;
@@ -219,8 +219,7 @@ bool spool_state::apply_group_change(std::string_view payload) {
     const auto number = static_cast<std::uint32_t>(record.number);
     next_group_number_ = std::max(next_group_number_, number + 1);
     if (record.change == static_cast<std::uint64_t>(records::settings_change::removed)) {
-        owner->groups.erase(number);
-        owner->settle_first();
+        owner->remove_group(number);
         return true;
     }
     const std::uint64_t start = std::max(record.start, owner->first);

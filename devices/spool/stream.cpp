@@ -26,6 +26,19 @@ producer_state* stream::find_named_producer(const std::string& user, const std::
     return nullptr;
 }
 
+void stream::remove_group(std::uint32_t group_number) {
+    if (groups.size() == 1 && groups.contains(group_number)) {
+        const offset_set needed = kept();
+        for (std::uint64_t at = needed.next_absent(first); at < next; at = needed.next_absent(at)) {
+            const std::uint64_t until = needed.next(at).value_or(next);
+            lanes.remove({at, until - at});
+            at = until;
+        }
+    }
+    groups.erase(group_number);
+    settle_first();
+}
+
 void stream::settle_first() {
     std::uint64_t needed = groups.empty() ? std::min(next, lanes.gaps.first_absent(first)) : next;
     for (const auto& [group_number, each] : groups) needed = std::min(needed, each.needed_from(lanes));
@@ -40,10 +53,22 @@ void stream::settle_first() {
     byte_marks.erase(byte_marks.begin(), keep);
 }
 
-offset_set stream::kept() const {
-    offset_set needed;
-    for (const auto& [group_number, each] : groups) each.add_needed(needed, next, lanes);
-    if (groups.empty()) needed.add(run{first, next - first});
+stream::kept_part stream::kept(run within) const {
+    kept_part needed;
+    const std::uint64_t from = std::max(within.first, first);
+    const std::uint64_t end = std::min(within.end(), next);
+    if (from >= end) return needed;
+    within = {from, end - from};
+    for (const auto& [group_number, each] : groups)
+        needed.pieces += each.add_needed(needed.offsets, within, lanes);
+    if (!groups.empty()) return needed;
+    for (std::uint64_t at = lanes.gaps.first_absent(from); at < end; at = lanes.gaps.first_absent(at)) {
+        const auto gap = lanes.gaps.next_run(at);
+        const std::uint64_t until = gap ? std::min(end, gap->first) : end;
+        needed.offsets.add(run{at, until - at});
+        ++needed.pieces;
+        at = until;
+    }
     return needed;
 }
 

@@ -57,11 +57,21 @@ struct stream {
     producer_state* find_producer(const std::string& user, const std::string& id);
     producer_state* find_named_producer(const std::string& user, const std::string& producer_name);
 
+    /// The group goes. What it and all others were through with does not come back when none is left.
+    void remove_group(std::uint32_t group_number);
+
     /// Raises `first` to what the groups still need; without a group everything is kept.
     void settle_first();
 
-    /// What some group still needs, everything without a group. Offsets without a message may be among it.
-    offset_set kept() const;
+    /// What some group still needs, everything without a group. It never grows by an offset that is stored:
+    /// what all are through with may be gone from the log at any time.
+    offset_set kept() const { return kept({first, next - first}).offsets; }
+    /// The same, of one part of the stream, and in how many pieces it came: what the finding of it cost.
+    struct kept_part {
+        offset_set offsets;
+        std::size_t pieces = 0;
+    };
+    kept_part kept(run within) const;
 
     /// Messages stored and not removed.
     std::uint64_t messages() const;

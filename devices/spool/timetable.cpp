@@ -28,6 +28,22 @@ bool matters(const stream& in, bool waiting, const appointment& made) {
     return made.end() > in.first && (made.count > 1 || needed(in, made.offset));
 }
 
+// The parts of a batch that was cut are read together: those at the end of what was read may not be all.
+void drop_unfinished(log::read_result& result) {
+    if (result.at_end || result.records.empty()) return;
+    const auto origin_of = [](const log::stored_record& each) {
+        records::messages_head head;
+        std::string_view batch;
+        const bool good = each.header.type == log::record_type::messages &&
+                          records::split_messages(each.payload, head, batch);
+        return good ? head.origin(each.header) : run{each.header.first_offset, each.header.count};
+    };
+    const log::record_header& last = result.records.back().header;
+    const run origin = origin_of(result.records.back());
+    if (origin.end() <= last.first_offset + last.count) return;
+    while (!result.records.empty() && origin_of(result.records.back()) == origin) result.records.pop_back();
+}
+
 }  // namespace
 
 void timetable::become_due(stream& in, stream_run& run) {
@@ -127,9 +143,8 @@ bool timetable::ask(const stream& in) {
     const auto& [which, bucket] = *of.buckets().begin();
     const std::uint64_t record = *bucket.records.next(0);
     const bool more = bucket.records.next_run(record + 1, record + close_by).has_value();
-    reading_ = {parts_.next_cookie++, in.number, waiting, which, record};
-    parts_.out.reads.push_back(
-        {reading_->cookie, in.number, std::max(record, in.first), more ? read_bytes : 1});
+    reading_ = {parts_.next_cookie++, in.number, waiting, which, record, more ? read_bytes : 1};
+    parts_.out.reads.push_back({reading_->cookie, in.number, std::max(record, in.first), reading_->bytes});
     return true;
 }
 
@@ -157,13 +172,14 @@ timetable::gathered timetable::gather(const stream& in, const reading& what,
         if (!records::split_messages(each.payload, head, batch)) continue;
         if (record.first > expected) holes.push_back({expected, record.first - expected});
         expected = std::max(expected, record.end());
-        if (!from.records.contains(record.first)) continue;
+        const run origin = head.origin(each.header);
+        if (!from.records.contains(origin.first)) continue;
         for (const wishes& asked : head.wishes) {
             const std::uint64_t ms = what.waiting ? asked.due_ms : asked.expires_ms;
             const appointment made{ms, record.first + asked.index, asked.count,
                                    what.waiting ? asked.priority : 0};
             const bool ours = ms >= what.which.start_ms && ms < what.which.end_ms();
-            if (ours && matters(in, what.waiting, made)) found.add(made, record, near_ms);
+            if (ours && matters(in, what.waiting, made)) found.add(made, origin, near_ms);
         }
     }
     if (result.records.empty()) {
@@ -178,11 +194,19 @@ timetable::gathered timetable::gather(const stream& in, const reading& what,
             std::move(holes)};
 }
 
-bool timetable::read_done(std::uint64_t cookie, const log::read_result& result) {
+bool timetable::read_done(std::uint64_t cookie, log::read_result& result) {
     if (!reading_ || reading_->cookie != cookie) return false;
     const reading what = *std::exchange(reading_, std::nullopt);
     stream* in = parts_.state.find(what.stream);
     if (in == nullptr || !parts_.read_only_reason.empty()) return true;
+    if (const bool some = !result.records.empty(); drop_unfinished(result), some && result.records.empty()) {
+        reading_ = what;
+        reading_->cookie = parts_.next_cookie++;
+        reading_->bytes = std::max(read_bytes, what.bytes * 4);
+        parts_.out.reads.push_back(
+            {reading_->cookie, in->number, std::max(what.record, in->first), reading_->bytes});
+        return true;
+    }
     const calendar& of = what.waiting ? in->lanes.waiting() : in->lanes.expiring();
     if (of.buckets().contains(what.which)) {
         const gathered got = gather(*in, what, result);

@@ -29,7 +29,7 @@ class timetable {
     void file(std::uint32_t stream_number);
     void file_touched();
     /// False: the read was not ours.
-    bool read_done(std::uint64_t cookie, const log::read_result& result);
+    bool read_done(std::uint64_t cookie, log::read_result& result);
     /// When `tick` is due next (monotonic).
     std::uint64_t next_due_ns() const;
 
@@ -40,6 +40,7 @@ class timetable {
         bool waiting = true;  // which calendar
         calendar::bucket_key which;
         std::uint64_t record = 0;  // the one asked for
+        std::size_t bytes = 1;
     };
     void become_due(stream& in, stream_run& run);
     void expire(stream& in);

@@ -96,7 +96,7 @@ void world::check_places() const {
     if (of == nullptr) return;
     for (const auto& [number, whose] : of->groups) {
         offset_set needed;
-        whose.add_needed(needed, of->next, of->lanes);
+        whose.add_needed(needed, {0, of->next}, of->lanes);
         const std::uint64_t sum = whose.ready_count(of->next, of->lanes) + whose.waiting_count(of->lanes) +
                                   whose.leased_count() + whose.dead_count();
         if (needed.count() != sum)

@@ -24,6 +24,7 @@ void run_histories(world_options of, std::uint64_t count, std::uint64_t first_se
     std::uint64_t crashes = 0;
     std::uint64_t confirmed = 0;
     std::uint64_t moved = 0;
+    std::uint64_t cleaned = 0;
     if (const char* const only = std::getenv("FERRY_SIM_SEED")) {
         first_seed = std::strtoull(only, nullptr, 10);
         count = 1;
@@ -37,6 +38,7 @@ void run_histories(world_options of, std::uint64_t count, std::uint64_t first_se
             crashes += history.crashes();
             confirmed += history.seen().confirmed_count();
             moved += history.seen().moved_count();
+            cleaned += history.moved() > 0;
         } catch (const std::exception& e) {
             const std::string name = doctest::getContextOptions()->currentTest->m_name;
             FAIL(std::string{e.what()}, "; replay: FERRY_SIM_SEED=", seed, " ferry_tests --test-case='", name,
@@ -44,11 +46,12 @@ void run_histories(world_options of, std::uint64_t count, std::uint64_t first_se
         }
     }
     MESSAGE(count, " histories, ", crashes, " crashes, ", confirmed, " messages confirmed, ", moved,
-            " dead letters redriven or dropped");
+            " dead letters redriven or dropped, messages moved to cold segments in ", cleaned);
     CHECK(confirmed > count);
     // That dead letters are moved at all is what this guards; where groups are sent elsewhere it is rarest,
     // in 6 to 14 of 100 histories.
     CHECK((count < 100 || moved > count / 40));
+    CHECK((count < 100 || cleaned > count / 4));
 }
 
 bool breaks(world_options of) {
@@ -98,4 +101,8 @@ TEST_CASE("sim: the model notices a dropped dead letter that comes again") {
 
 TEST_CASE("sim: the model notices a spool that confirms before the sync") {
     CHECK(breaks({.plant_confirm_before_sync = true}));
+}
+
+TEST_CASE("sim: the model notices a cleaner that forgets to copy a message") {
+    CHECK(breaks({.plant_forgotten_copy = true}));
 }

@@ -33,6 +33,7 @@ struct world::consumer {
 
 world::world(const world_options& options)
     : options_{options}, random_{options.seed}, disk_{options.seed * 7919 + 1}, model_{options.seed} {
+    if (options.seed % 2 == 0) options_.segment_bytes = 4 << 10;
     const std::uint64_t producers = 1 + pick(3);
     for (std::uint64_t i = 0; i < producers; ++i) {
         const std::string name = "p" + std::to_string(i);
@@ -62,6 +63,7 @@ consumer_session_options world::consumer_of(const std::string& group, std::uint6
 
 void world::open_spool() {
     appends_.clear();
+    moves_.clear();
     appended_not_synced_.clear();
     sync_up_to_ = 0;
     reads_.clear();
@@ -74,7 +76,8 @@ void world::open_spool() {
         if (!state.load(saved, now_)) throw std::logic_error{"a snapshot could not be loaded"};
     };
     log_ = std::make_unique<log::segmented_log>(
-        disk_, log::log_options{.segment_bytes = 16 << 10, .random = random_()}, replay, restore);
+        disk_, log::log_options{.segment_bytes = options_.segment_bytes, .random = random_()}, replay,
+        restore);
     if (!log_->opened().damages.empty())
         for (const log::damage& each : log_->opened().damages)
             if (!each.torn_tail) throw std::logic_error{"damage after a crash: " + each.reason};
@@ -85,6 +88,9 @@ void world::open_spool() {
     of.pool_bytes = 4096;
     of.near_ms = options_.near_ms;
     if (options_.seed % 2 == 0) of.appointments_near = 3;
+    of.segment_bytes =
+        options_.segment_bytes / 16;  // the cleaner's: so that a short history is worth cleaning
+    of.clean_every_ns = 5'000'000;
     brain_ = std::make_unique<brain>(of, std::move(state), now_);
     for (auto& each : producers_) each->on = {next_session_++, {}, {}};
     for (auto& each : consumers_) each->on = {next_session_++, {}, {}};
@@ -109,6 +115,7 @@ void world::crash(bool stop_cleanly) {
         if (!brain_->read_only())
             if (const auto last = brain_->stop(now_)) run_appends(*last);
     }
+    moved_ += brain_->counters().messages_moved;
     brain_.reset();
     log_.reset();
     if (options_.power_cuts && pick(2) == 0)
@@ -120,18 +127,39 @@ void world::crash(bool stop_cleanly) {
 }
 
 void world::run_appends(const append_action& what) {
-    std::vector<log::record> records;
-    for (const outgoing_record& each : what.records)
-        records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count, each.wall_ns,
-                           each.head, each.body.view});
+    const std::vector<log::record> records = as_records(what.records);
     std::vector<log::position> positions(records.size());
     if (!records.empty()) log_->append(records, positions);
-    if (what.snapshot) log_->save_snapshot(*what.snapshot);
+    if (what.snapshot && !log_->save_snapshot(*what.snapshot)) brain_->snapshot_refused(now_);
+}
+
+// After every append that was handed out before it.
+void world::run_move() {
+    const waiting_move next = std::move(moves_.front());
+    moves_.pop_front();
+    if (next.what.what == move_action::step::abandon) return log_->abandon_move();
+    std::string problem;
+    try {
+        if (next.what.what == move_action::step::copy) {
+            std::vector<log::record> records = as_records(next.what.records);
+            if (options_.plant_forgotten_copy) records.pop_back();
+            log_->move(records, next.what.sources);
+        } else {
+            log_->adopt(next.what.sources);
+        }
+    } catch (const std::system_error& failure) {
+        if (log_->broken()) throw;
+        problem = failure.what();
+    }
+    brain_->moved(problem, now_);
 }
 
 void world::spool_turn() {
     actions next = brain_->take_actions(now_);
     for (append_action& each : next.appends) appends_.push_back(std::move(each));
+    for (move_action& each : next.moves)
+        moves_.push_back({std::move(each), appends_.empty() ? 0 : appends_.back().ticket});
+    if (next.look) brain_->held(log_->held(), now_);
     for (const read_action& each : next.reads) reads_.push_back(each);
     for (const release_action& each : next.releases) log_->release(each.stream, each.offset);
     for (send_action& each : next.sends) {
@@ -169,6 +197,9 @@ void world::writer_step() {
             const read_action read = reads_.front();
             reads_.pop_front();
             brain_->read_done(read.cookie, log_->read(read.stream, read.offset, read.bytes_max), now_);
+        } else if (!moves_.empty() && pick(2) == 0 &&
+                   (appends_.empty() || appends_.front().ticket > moves_.front().after)) {
+            run_move();
         } else if (!appends_.empty() && (sync_up_to_ == 0 || pick(2) == 0)) {
             const append_action next = std::move(appends_.front());
             appends_.pop_front();
@@ -187,6 +218,7 @@ void world::writer_step() {
     } catch (const std::system_error& failure) {
         brain_->failed(failure.what(), now_);
         appends_.clear();
+        moves_.clear();
         sync_up_to_ = 0;
         appended_not_synced_.clear();
     }
@@ -345,7 +377,7 @@ void world::settle_down() {
         }
         brain_->tick(now_);
         spool_turn();
-        while (!appends_.empty() || sync_up_to_ != 0 || !reads_.empty()) writer_step();
+        while (!appends_.empty() || sync_up_to_ != 0 || !reads_.empty() || !moves_.empty()) writer_step();
         spool_turn();
         for (auto& who : producers_) {
             while (!who->on.down.empty()) deliver_to_client(who->on);
@@ -361,6 +393,9 @@ void world::settle_down() {
             for (const auto& [group_number, whose] : each.groups)
                 resting = resting && whose.floor(each.lanes) >= each.next && whose.dead_count() == 0;
         check_places();
+        if (brain_->counters().messages_damaged > 0)
+            throw std::logic_error{"a message is gone from the log (seed " + std::to_string(options_.seed) +
+                                   ")"};
         if (resting && round > 3) return;
         now_.monotonic_ns += 100'000'000;
         now_.wall_ns += 100'000'000;

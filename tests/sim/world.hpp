@@ -87,16 +87,18 @@ struct world_options {
     std::uint64_t seed = 1;
     int steps = 400;
     protocol::grade grade = protocol::grade::synced;
-    bool power_cuts = true;    ///< else only the process dies
-    bool disk_errors = false;  ///< writes and syncs fail at times; the spool is then restarted
-    bool upheavals = false;    ///< groups are sent elsewhere and paused, the stream is purged
-    bool filters = false;      ///< group g1 wants only what has a topic
+    bool power_cuts = true;                  ///< else only the process dies
+    bool disk_errors = false;                ///< writes and syncs fail at times; the spool is then restarted
+    std::uint64_t segment_bytes = 16 << 10;  ///< of the log
+    bool upheavals = false;                  ///< groups are sent elsewhere and paused, the stream is purged
+    bool filters = false;                    ///< group g1 wants only what has a topic
     /// Delays within are kept by the millisecond; beyond, in buckets that are read from the log. Below an
     /// hour messages are put with delays of minutes, too.
     std::uint64_t near_ms = 3'600'000;
     /// Planted bugs, each of which the model must notice.
     bool plant_confirm_before_sync = false;
     bool plant_drop_that_is_a_redrive = false;
+    bool plant_forgotten_copy = false;
 };
 
 class world {
@@ -109,6 +111,8 @@ class world {
 
     const model& seen() const { return model_; }
     std::uint64_t crashes() const { return crashes_; }
+    /// Messages that went into cold segments.
+    std::uint64_t moved() const { return moved_ + brain_->counters().messages_moved; }
 
   private:
     struct producer;
@@ -122,6 +126,7 @@ class world {
     void spool_turn();   // takes the brain's actions
     void writer_step();  // one append, sync or read completes
     void run_appends(const append_action& what);
+    void run_move();
     void deliver_to_spool(wire& on);
     void deliver_to_client(wire& on);
     void tick_all();
@@ -147,6 +152,12 @@ class world {
     std::unique_ptr<log::segmented_log> log_;
     std::unique_ptr<brain> brain_;
     std::deque<append_action> appends_;
+    struct waiting_move {
+        move_action what;
+        std::uint64_t after = 0;  // the ticket that was handed out last before it
+    };
+    std::deque<waiting_move> moves_;
+    std::uint64_t moved_ = 0;  // before the last crash
     std::deque<std::uint64_t> appended_not_synced_;
     std::uint64_t sync_up_to_ = 0;
     std::deque<read_action> reads_;

@@ -51,7 +51,7 @@ void holds(const Payload& payload, const std::string& digits) {
     }
 }
 
-const std::string golden_head = "9ac400c40801020304050607080307ce3b9aca0001cedc112d23c09000";
+const std::string golden_head = "9bc400c40801020304050607080307ce3b9aca0001cedc112d23c09000c0";
 const std::string golden_batch = "91c4016192c40162c40174";
 const std::string golden_stream = "940107c4046a6f627393000000";
 const std::string golden_group =

@@ -59,7 +59,9 @@ class table {
     void put(int count) { put(std::vector<message>(static_cast<std::size_t>(count), message{"x"})); }
     /// Gives the code of the refusal of the last one, empty when it was stored.
     std::string put(const std::vector<message>& messages) {
-        producer_session session{{.stream = "s"}};
+        producer_session_options with{.stream = "s"};
+        if (segment_bytes_ < 1 << 20) with.batch_bytes_max = segment_bytes_ / 16;
+        producer_session session{with};
         const std::uint64_t number = next_session_++;
         std::vector<put_place> places;
         for (const message& each : messages) places.push_back(session.put(each, now_));
@@ -166,6 +168,19 @@ class table {
     /// The wall clock is set; the monotonic one goes on.
     void set_clock(std::int64_t ns) { now_.wall_ns += static_cast<std::uint64_t>(ns); }
 
+    std::uint64_t the_stream_next() const {
+        const auto& streams = brain_->state().streams();
+        return streams.empty() ? 0 : streams.begin()->second.next;
+    }
+    consumer_session& session(const std::string& name) { return *clients_.at(name).session; }
+    const group& group_named(const std::string& name) {
+        return *const_cast<spool_state&>(brain_->state()).find("s")->find_group(name);
+    }
+    /// Where the cleaner left the log.
+    const log_figures& found() const { return brain_->found(); }
+    log::segmented_log& log() { return *log_; }
+    fault_disk& disk() { return disk_; }
+
     const group& the_group() { return *const_cast<spool_state&>(brain_->state()).find("s")->find_group("g"); }
     instant now() const { return now_; }
 
@@ -186,13 +201,14 @@ class table {
     void open() {
         spool_state state;
         log_ = std::make_unique<log::segmented_log>(
-            disk_, log::log_options{.segment_bytes = 1 << 20, .random = next_session_},
+            disk_, log::log_options{.segment_bytes = segment_bytes_, .random = next_session_},
             [&](const log::stored_record& each) { REQUIRE(state.apply(each.header, each.payload, now_)); },
             [&](std::string_view saved) { REQUIRE(state.load(saved, now_)); });
         brain_options of = with_;
         of.incarnation = log_->opened().owner_epoch;
         of.seed = of.incarnation;  // of lease ids, which never repeat
         of.record_bytes_max = log_->record_bytes_max();
+        of.segment_bytes = segment_bytes_;
         brain_ = std::make_unique<brain>(of, std::move(state), now_);
     }
 
@@ -211,15 +227,27 @@ class table {
     }
 
     void append(const append_action& what) {
-        std::vector<log::record> records;
-        for (const outgoing_record& each : what.records)
-            records.push_back({each.type, each.flags, each.stream, each.first_offset, each.count,
-                               each.wall_ns, each.head, each.body.view});
+        const std::vector<log::record> records = as_records(what.records);
         std::vector<log::position> positions(records.size());
         if (!records.empty()) log_->append(records, positions);
-        if (what.snapshot) log_->save_snapshot(*what.snapshot);
+        if (what.snapshot && !log_->save_snapshot(*what.snapshot)) brain_->snapshot_refused(now_);
         if (what.snapshot) largest_snapshot_ = std::max(largest_snapshot_, what.snapshot->size());
         log_->sync();
+    }
+
+    void move(const move_action& step) {
+        if (step.what == move_action::step::abandon) return log_->abandon_move();
+        std::string problem;
+        try {
+            if (step.what == move_action::step::copy)
+                log_->move(as_records(step.records), step.sources);
+            else
+                log_->adopt(step.sources);
+        } catch (const std::system_error& failure) {
+            REQUIRE_FALSE(log_->broken());
+            problem = failure.what();
+        }
+        brain_->moved(problem, now_);
     }
 
     std::vector<send_action> turn() {
@@ -230,7 +258,11 @@ class table {
                 append(each);
                 brain_->appended(each.ticket, now_);
                 brain_->durable(each.ticket, now_);
+                brain_->space(log_->space_now().left);
             }
+            for (const release_action& each : out.releases) log_->release(each.stream, each.offset);
+            for (const move_action& each : out.moves) move(each);
+            if (out.look) brain_->held(log_->held(), now_);
             for (const read_action& each : out.reads)
                 brain_->read_done(each.cookie, log_->read(each.stream, each.offset, each.bytes_max), now_);
             reads_ += out.reads.size();
@@ -240,6 +272,7 @@ class table {
     }
 
     const brain_options with_;
+    const std::uint64_t segment_bytes_ = std::min<std::uint64_t>(with_.segment_bytes, 1 << 20);
     instant now_{100 * second_ns, 1'700'000'000 * second_ns};
     std::uint64_t next_session_ = 1;
     std::uint64_t reads_ = 0;
