@@ -1,31 +1,17 @@
 #include "bench/cases.hpp"
 
-#include <signal.h>
-
 #include <chrono>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
 
 #include "bench/child.hpp"
+#include "bench/fresh_spool.hpp"
 
 namespace ferry::bench {
 namespace {
 
 using clock = std::chrono::steady_clock;
-namespace fs = std::filesystem;
 
 constexpr const char* any_port = "tcp://127.0.0.1:*";
-
-sample rate_of(const std::string& result) {
-    unsigned long long count = 0;
-    unsigned long long lost = 0;
-    double seconds = 0;
-    if (std::sscanf(result.c_str(), "%llu %lf %llu", &count, &seconds, &lost) != 3 || seconds <= 0)
-        throw std::runtime_error{"not a result: " + result};
-    return {static_cast<double>(count) / seconds, lost};
-}
 
 sample direct(const std::string& who, const std::string& kind, std::size_t size) {
     child receiver{{"receive", who, kind, any_port}};
@@ -42,44 +28,6 @@ sample through(const std::string& who, const std::string& device, const std::str
     child sender{{"send", "plain", kind, front, receiver.line(), std::to_string(size)}};
     return rate_of(receiver.line());
 }
-
-// A spool on a directory of its own, gone with it.
-class fresh_spool {
-  public:
-    explicit fresh_spool(const std::string& parent)
-        : directory_{parent + "/spool"}, process_{{"spool", directory_}} {
-        endpoint_ = process_.line();
-    }
-    ~fresh_spool() {
-        ::kill(process_.pid(), SIGKILL);
-        process_.wait();
-        std::error_code ignored;
-        fs::remove_all(directory_, ignored);
-    }
-    fresh_spool(const fresh_spool&) = delete;
-    fresh_spool& operator=(const fresh_spool&) = delete;
-
-    const std::string& endpoint() const { return endpoint_; }
-
-    void fill(std::size_t size, std::uint64_t count) const {
-        child producer{{"fill", endpoint_, std::to_string(size), std::to_string(count)}};
-        if (rate_of(producer.line()).lost != 0)
-            throw std::runtime_error{"not all of the backlog was confirmed"};
-    }
-
-    double peak_megabytes() const {
-        std::ifstream status{"/proc/" + std::to_string(process_.pid()) + "/status"};
-        double kilobytes = 0;
-        for (std::string line; std::getline(status, line);)
-            if (std::sscanf(line.c_str(), "VmHWM: %lf", &kilobytes) == 1) return kilobytes / 1024;
-        throw std::runtime_error{"no VmHWM"};
-    }
-
-  private:
-    std::string directory_;
-    child process_;
-    std::string endpoint_;
-};
 
 std::uint64_t backlog_of(std::size_t size) {
     return size > 500 ? 400'000 : 2'000'000;
@@ -150,6 +98,7 @@ std::vector<bench_case> all_cases(const std::string& directory, const std::strin
             {"put and take at once", size, "msg/s", "", [=] { return put_and_take(directory, size); }, {}});
     all.push_back(
         {"spool memory, 1 M backlog", 100, "MB", "", [=] { return memory(directory, 100); }, {}, 1});
+    add_delay_cases(all, directory);
     all.push_back({"ferry version", 0, "ms", "", [=] { return start_time(ferry); }, {}, 21});
     return all;
 }

@@ -26,5 +26,7 @@ struct bench_case {
 
 /// `directory` is for the spools; `ferry` is the command line's binary.
 std::vector<bench_case> all_cases(const std::string& directory, const std::string& ferry);
+/// Delayed messages, and many streams and groups.
+void add_delay_cases(std::vector<bench_case>& all, const std::string& directory);
 
 }  // namespace ferry::bench

@@ -1,7 +1,7 @@
 // The benchmark: ferry beside its counterparts in one run, one table. Medians; separate processes; loopback
 // only.
 //
-//     ferry_bench [--json FILE] [--dir DIR]
+//     ferry_bench [--json FILE] [--dir DIR] [--from CASE]     from the first case whose name begins so
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,8 +25,10 @@ namespace fs = std::filesystem;
 
 const std::map<std::string, void (*)(const words&)>& roles() {
     static const std::map<std::string, void (*)(const words&)> all = {
-        {"send", send_role}, {"receive", receive_role}, {"device", device_role}, {"spool", spool_role},
-        {"fill", fill_role}, {"put", put_role},         {"take", take_role},     {"take-on", take_on_role},
+        {"send", send_role},   {"receive", receive_role}, {"device", device_role},
+        {"spool", spool_role}, {"fill", fill_role},       {"put", put_role},
+        {"take", take_role},   {"take-on", take_on_role}, {"fill-late", fill_late_role},
+        {"crowd", crowd_role},
     };
     return all;
 }
@@ -74,7 +76,7 @@ void write_json(std::ostream& out, const bench_case& which, const figure& ours, 
     out << fmt::format(",\"lost\":{}}}\n", ours.lost);
 }
 
-void run(const std::string& directory, const std::string& json) {
+void run(const std::string& directory, const std::string& json, const std::string& first) {
     std::ofstream lines;
     if (!json.empty()) {
         lines.open(json);
@@ -86,7 +88,10 @@ void run(const std::string& directory, const std::string& json) {
     fmt::print("{:<27} {:>7} {:>11}  {:<22} {:>11} {:>6}  {:>9} {:>9}  {}\n", "case", "size", "ferry",
                "spread", "counterpart", "ratio", "lost", "its lost", "");
     const std::string ferry = (fs::path{own_path()}.parent_path().parent_path() / "ferry").string();
+    bool begun = false;
     for (const bench_case& each : all_cases(directory, ferry)) {
+        begun = begun || each.name.starts_with(first);
+        if (!begun) continue;
         std::vector<sample> ours;
         std::vector<sample> theirs;
         for (int i = 0; i < each.repeats; ++i) {
@@ -102,14 +107,17 @@ int bench(const words& arguments) {
     // Beside the binary: a temporary directory may live in memory, where a sync costs nothing.
     std::string directory = fs::path{own_path()}.parent_path().string();
     std::string json;
+    std::string first;
     for (std::size_t i = 0; i < arguments.size(); i += 2) {
         const bool has_value = i + 1 < arguments.size();
         if (has_value && arguments[i] == "--json")
             json = arguments[i + 1];
         else if (has_value && arguments[i] == "--dir")
             directory = arguments[i + 1];
+        else if (has_value && arguments[i] == "--from")
+            first = arguments[i + 1];
         else {
-            fmt::print(stderr, "usage: ferry_bench [--json FILE] [--dir DIR]\n");
+            fmt::print(stderr, "usage: ferry_bench [--json FILE] [--dir DIR] [--from CASE]\n");
             return 2;
         }
     }
@@ -117,7 +125,7 @@ int bench(const words& arguments) {
     if (::mkdtemp(directory.data()) == nullptr) throw std::runtime_error{"cannot make " + directory};
     std::exception_ptr failure;
     try {
-        run(directory, json);
+        run(directory, json, first);
     } catch (...) {
         failure = std::current_exception();
     }

@@ -7,6 +7,10 @@
 //     device WHO KIND                   KIND: streamer, forwarder; plain is zmq_proxy
 //     spool DIRECTORY
 //     fill ENDPOINT SIZE COUNT          puts so many
+//     fill-late ENDPOINT SIZE COUNT FROM_MS SPAN_MS   the same, delayed by FROM to FROM + SPAN
+//     crowd ENDPOINT streams|groups COUNT   consumers that hold one message each, of as many streams or
+//     groups;
+//                                       prints "ready", until it is killed
 //     put ENDPOINT SIZE                 for a fixed time; prints "COUNT SECONDS LOST" of what was confirmed
 //     take ENDPOINT COUNT               prints it of what was acked, the first tenth excluded
 //     take-on ENDPOINT                  the same for a fixed time
@@ -24,6 +28,8 @@ void receive_role(const words& arguments);
 void device_role(const words& arguments);
 void spool_role(const words& arguments);
 void fill_role(const words& arguments);
+void fill_late_role(const words& arguments);
+void crowd_role(const words& arguments);
 void put_role(const words& arguments);
 void take_role(const words& arguments);
 void take_on_role(const words& arguments);

@@ -1,5 +1,7 @@
 // A spool on a real disk, its producer and its consumer, each in a process of its own.
 #include <cstdio>
+#include <memory>
+#include <random>
 #include <stdexcept>
 
 #include "bench/meter.hpp"
@@ -72,6 +74,48 @@ void fill_role(const words& arguments) {
     for (std::uint64_t i = 0; i < count; ++i) jobs.put(body.next());
     jobs.flush();
     report(count, clock::now() - from, count - jobs.stats().confirmed);
+}
+
+void fill_late_role(const words& arguments) {
+    context context;
+    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = stream}};
+    numbered_body body{std::stoul(arguments.at(1))};
+    const std::uint64_t count = std::stoull(arguments.at(2));
+    const std::uint64_t from_ms = std::stoull(arguments.at(3));
+    const std::uint64_t span_ms = std::stoull(arguments.at(4));
+    std::mt19937_64 random{1};
+    jobs.wait_for_spool();
+    const auto from = clock::now();
+    for (std::uint64_t i = 0; i < count; ++i) {
+        message late{body.next()};
+        late.set_header("delay", static_cast<std::int64_t>(from_ms + random() % span_ms));
+        jobs.put(late);
+    }
+    jobs.flush();
+    report(count, clock::now() - from, count - jobs.stats().confirmed);
+}
+
+void crowd_role(const words& arguments) {
+    context context;
+    context.stop_on_signals();
+    const endpoint at = ferry::connect(arguments.at(0));
+    const bool streams = arguments.at(1) == "streams";
+    std::vector<std::unique_ptr<consumer>> all;
+    std::vector<delivery> held;
+    producer{context, at, {.stream = stream}}.put("held");
+    for (std::uint64_t i = 0; i < std::stoull(arguments.at(2)); ++i) {
+        const std::string name = "crowd-" + std::to_string(i);
+        if (streams) producer{context, at, {.stream = name}}.put("held");
+        consumer_options of{.stream = streams ? name : stream, .group = streams ? "bench" : name};
+        of.credit = 1;
+        all.push_back(std::make_unique<consumer>(context, at, of));
+        auto got = all.back()->next(20s);
+        if (!got) throw std::runtime_error{"no message to hold"};
+        held.push_back(std::move(*got));
+    }
+    std::printf("ready\n");
+    std::fflush(stdout);
+    while (!context.stopped()) all.front()->next(60s);
 }
 
 void put_role(const words& arguments) {

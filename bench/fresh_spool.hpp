@@ -1,0 +1,87 @@
+// A spool in a process of its own, on a directory of its own, gone with it.
+#pragma once
+
+#include <signal.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "bench/cases.hpp"
+#include "bench/child.hpp"
+
+namespace ferry::bench {
+
+/// What a role printed: "COUNT SECONDS LOST".
+inline sample rate_of(const std::string& result) {
+    unsigned long long count = 0;
+    unsigned long long lost = 0;
+    double seconds = 0;
+    if (std::sscanf(result.c_str(), "%llu %lf %llu", &count, &seconds, &lost) != 3 || seconds <= 0)
+        throw std::runtime_error{"not a result: " + result};
+    return {static_cast<double>(count) / seconds, lost};
+}
+
+class fresh_spool {
+  public:
+    explicit fresh_spool(const std::string& parent) : directory_{parent + "/spool"} { start(); }
+    ~fresh_spool() {
+        kill();
+        std::error_code ignored;
+        std::filesystem::remove_all(directory_, ignored);
+    }
+    fresh_spool(const fresh_spool&) = delete;
+    fresh_spool& operator=(const fresh_spool&) = delete;
+
+    const std::string& endpoint() const { return endpoint_; }
+
+    /// Killed and started again: the milliseconds until it was bound.
+    double restart() {
+        kill();
+        const auto from = std::chrono::steady_clock::now();
+        start();
+        return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - from).count();
+    }
+
+    void fill(std::size_t size, std::uint64_t count) const {
+        child producer{{"fill", endpoint_, std::to_string(size), std::to_string(count)}};
+        if (rate_of(producer.line()).lost != 0)
+            throw std::runtime_error{"not all of the backlog was confirmed"};
+    }
+
+    double peak_megabytes() const {
+        std::ifstream status{"/proc/" + std::to_string(process_->pid()) + "/status"};
+        double kilobytes = 0;
+        for (std::string line; std::getline(status, line);)
+            if (std::sscanf(line.c_str(), "VmHWM: %lf", &kilobytes) == 1) return kilobytes / 1024;
+        throw std::runtime_error{"no VmHWM"};
+    }
+    double snapshot_megabytes() const {
+        std::uintmax_t largest = 0;
+        for (const auto& each : std::filesystem::directory_iterator{directory_})
+            if (each.path().filename().string().starts_with("snapshot-"))
+                largest = std::max(largest, each.file_size());
+        return static_cast<double>(largest) / (1 << 20);
+    }
+
+  private:
+    void start() {
+        process_ = std::make_unique<child>(std::vector<std::string>{"spool", directory_});
+        endpoint_ = process_->line();
+    }
+    void kill() {
+        ::kill(process_->pid(), SIGKILL);
+        process_->wait();
+    }
+
+    std::string directory_;
+    std::unique_ptr<child> process_;
+    std::string endpoint_;
+};
+
+}  // namespace ferry::bench
