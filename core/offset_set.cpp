@@ -79,6 +79,20 @@ std::uint32_t offset_set::block::count(std::uint32_t from, std::uint32_t to) con
     return sum;
 }
 
+std::uint32_t offset_set::block::count_common(const block& other) const {
+    if (full()) return other.members;
+    if (other.full()) return members;
+    std::uint32_t sum = 0;
+    if (bits && other.bits)
+        for (std::uint32_t at = 0; at < words; ++at)
+            sum += static_cast<std::uint32_t>(std::popcount(bits[at] & other.bits[at]));
+    else if (bits)
+        return other.count_common(*this);
+    else
+        for (const std::uint16_t each : few) sum += other.contains(each) ? 1 : 0;
+    return sum;
+}
+
 void offset_set::block::to_bits() {
     if (bits) return;
     const bool all = full();
@@ -189,6 +203,14 @@ std::uint64_t offset_set::count(run within) const {
             static_cast<std::uint32_t>(std::max(within.first, base) - base),
             static_cast<std::uint32_t>(std::min<std::uint64_t>(within.end() - base, block_size)));
     }
+    return sum;
+}
+
+std::uint64_t offset_set::count_common(const offset_set& other) const {
+    std::uint64_t sum = 0;
+    for (const auto& [key, each] : blocks_)
+        if (const auto found = other.blocks_.find(key); found != other.blocks_.end())
+            sum += each.count_common(found->second);
     return sum;
 }
 

@@ -31,6 +31,8 @@ class offset_set {
     std::uint64_t count() const noexcept { return count_; }
     /// How many offsets of `within` are in the set.
     std::uint64_t count(run within) const;
+    /// How many members are in `other`, too.
+    std::uint64_t count_common(const offset_set& other) const;
     bool empty() const noexcept { return count_ == 0; }
     /// What the set takes in memory, nearly.
     std::size_t bytes() const noexcept { return bytes_; }
@@ -59,6 +61,7 @@ class offset_set {
         std::uint32_t next(std::uint32_t from) const;         // 65,536 when there is none
         std::uint32_t next_absent(std::uint32_t from) const;  // the same
         std::uint32_t count(std::uint32_t from, std::uint32_t to) const;
+        std::uint32_t count_common(const block& other) const;
         void fill(std::uint32_t from, std::uint32_t to);
         void clear(std::uint32_t from, std::uint32_t to);
         void to_bits();

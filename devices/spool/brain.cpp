@@ -47,6 +47,8 @@ void brain::settle_restart() {
         run.visible = each.next;
         run.told_durable = run.told_asked = each.told_mark;
         run.released = 0;
+        run.due_durable_ms = each.lanes.due_mark_ms();
+        each.lanes.come_due(parts_.steady_wall_ms());
         parts_.touched.insert(number);
         for (auto& [group_number, whose] : each.groups)
             parts_.group_runs[{number, group_number}].mark_durable = whose.delivered_mark();

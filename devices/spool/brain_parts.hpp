@@ -90,7 +90,8 @@ struct stream_run {
     std::deque<std::pair<std::uint64_t, std::function<void()>>>
         untold;  ///< (end offset, answer) until the mark covers it
     std::uint64_t released = 0;
-    bool due_pending = false;  ///< a due mark is on its way to the disk: nothing may be given out before
+    bool due_pending = false;          ///< a due mark is on its way to the disk
+    std::uint64_t due_durable_ms = 0;  ///< late messages up to here may be given out when their time comes
 };
 
 /// What of a group lives only as long as the spool runs.

@@ -59,6 +59,11 @@ class calendar {
     std::uint64_t next_ms() const;
     appointment pop();
     std::size_t near_count() const noexcept { return near_.size(); }
+    /// Calls `see` with each near appointment, in no order.
+    template <typename See>
+    void each_near(See see) const {
+        for (const near_one& each : near_) see(each.what());
+    }
 
     const std::map<bucket_key, bucket>& buckets() const noexcept { return buckets_; }
     /// When the first bucket opens; max when there is none.

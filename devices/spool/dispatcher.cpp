@@ -55,7 +55,7 @@ void dispatcher::run() {
 
 void dispatcher::serve_group(stream& from, group& whose) {
     group_run& run = parts_.group_runs[{from.number, whose.number}];
-    if (run.reading || whose.settings.paused || parts_.stream_runs[from.number].due_pending) return;
+    if (run.reading || whose.settings.paused) return;
     // Acks of this turn make room.
     if (whose.settings.max_in_flight > 0) parts_.journal.flush_acks(parts_.now);
     std::size_t without = 0;  // consumers in a row that could take nothing

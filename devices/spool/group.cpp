@@ -344,6 +344,7 @@ void group::apply_removed(run removed, const lanes& of) {
         gone_.remove({first, end - first});
     }
     apply_ack(removed, of);
+    progress_.forget(removed);
     dead_.take(removed);
 }
 

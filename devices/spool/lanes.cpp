@@ -28,6 +28,7 @@ void lanes::remove(run gone) {
     if (apart_.empty()) return;
     for (offset_set& each : raised_) each.remove(gone);
     for (offset_set& each : due_) each.remove(gone);
+    for (offset_set& each : soon_) each.remove(gone);
     late_.remove(gone);  // of its calendar it is left out when its time comes
     apart_.remove(gone);
 }
@@ -40,17 +41,36 @@ void lanes::forget_below(std::uint64_t first) {
     if (apart_.empty()) return;
     for (offset_set& each : raised_) each.remove(gone);
     for (offset_set& each : due_) each.remove(gone);
+    for (offset_set& each : soon_) each.remove(gone);
     late_.remove(gone);
     apart_.remove(gone);
 }
 
-void lanes::become_due(std::uint64_t until_ms) {
+void lanes::mark_due(std::uint64_t until_ms) {
+    due_mark_ms_ = std::max(due_mark_ms_, until_ms);
     while (waiting_.next_ms() <= until_ms) {
         const appointment next = waiting_.pop();
         for (auto still = late_.next_run(next.offset, next.end()); still;
-             still = late_.next_run(still->end(), next.end()))
-            due_.at(next.priority).add(*still);
+             still = late_.next_run(still->end(), next.end())) {
+            soon_.at(next.priority).add(*still);
+            soon_times_.add({next.ms, still->first, still->count, next.priority}, {}, never);
+        }
     }
+}
+
+bool lanes::come_due(std::uint64_t now_ms) {
+    bool any = false;
+    while (soon_times_.next_ms() <= now_ms) {
+        const appointment next = soon_times_.pop();
+        offset_set& from = soon_.at(next.priority);
+        for (auto still = from.next_run(next.offset, next.end()); still;
+             still = from.next_run(next.offset, next.end())) {
+            from.remove(*still);
+            due_.at(next.priority).add(*still);
+            any = true;
+        }
+    }
+    return any;
 }
 
 bool lanes::opened(bool of_waiting, const calendar::bucket_key& which, const offset_set& records,
@@ -69,7 +89,7 @@ unsigned lanes::lane_of(std::uint64_t offset) const {
 unsigned lanes::priority_of(unsigned lane, std::uint64_t offset) const {
     if (lane != late_lane) return lane;
     for (unsigned priority = priorities; priority-- > 1;)
-        if (due_[priority].contains(offset)) return priority;
+        if (due_[priority].contains(offset) || soon_[priority].contains(offset)) return priority;
     return 0;
 }
 
@@ -122,7 +142,8 @@ std::size_t lanes::bytes_kept() const noexcept {
     std::size_t sum = waiting_.bytes() + expiring_.bytes() + late_.bytes() + apart_.bytes();
     for (const offset_set& each : raised_) sum += each.bytes();
     for (const offset_set& each : due_) sum += each.bytes();
-    return sum;
+    for (const offset_set& each : soon_) sum += each.bytes();
+    return sum + soon_times_.bytes();
 }
 
 lanes::saved lanes::save() const {
@@ -135,14 +156,23 @@ lanes::saved lanes::save() const {
     into.late = late_.save();
     into.waiting = waiting_.save();
     into.expiring = expiring_.save();
+    into.soon = soon_times_.save();
+    into.due_mark_ms = due_mark_ms_;
     return into;
 }
 
 bool lanes::load(const saved& from) {
     *this = {};
     for (const run& gap : from.gaps) gaps.add(gap);
-    if (!late_.load(from.late) || !waiting_.merge(from.waiting) || !expiring_.merge(from.expiring))
+    due_mark_ms_ = from.due_mark_ms;
+    if (!late_.load(from.late) || !waiting_.merge(from.waiting) || !expiring_.merge(from.expiring) ||
+        !soon_times_.merge(from.soon))
         return false;
+    soon_times_.each_near([&](const appointment& each) {
+        for (auto still = late_.next_run(each.offset, each.end()); still;
+             still = late_.next_run(still->end(), each.end()))
+            soon_.at(each.priority).add(*still);
+    });
     if (from.raised.empty() && from.due.empty()) return late_.empty();
     if (from.raised.size() != raised_.size() || from.due.size() != due_.size()) return false;
     const auto add_all = [](const offset_set& of, offset_set& into) {

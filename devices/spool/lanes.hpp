@@ -3,8 +3,10 @@
 // A message with a priority above 0 stands in the lane of that priority, one that was put with a delay in the
 // late lane; all others in lane 0. Within a lane a group goes by offset, so it needs one cursor for each
 // priority, and nothing is searched: what is next in a lane is asked of a set of offsets. Late messages
-// become due in any order; those that are due stand by priority too. When they are due, and when messages
-// expire, stands in two calendars, which keep by the millisecond only what is near.
+// become due in any order; those that are due stand by priority too. A mark goes ahead: what is marked may be
+// given out as soon as its time has come, without waiting for a disk then; until that it is due soon. When
+// they are due, and when messages expire, stands in two calendars, which keep by the millisecond only what is
+// near.
 //
 // Plain durable state of a stream, changed by `spool_state` only. That late messages became due is a record
 // of its own (a mark), so that a clock that jumps cannot hide that somebody may have seen them.
@@ -39,8 +41,11 @@ class lanes {
     void remove(run gone);
     /// Everything below is removed.
     void forget_below(std::uint64_t first);
-    /// All late messages whose time is near and not after this are due.
-    void become_due(std::uint64_t until_ms);
+    /// All late messages whose time is near and not after this are due soon.
+    void mark_due(std::uint64_t until_ms);
+    /// Of these, whose time has come is due; true if there were any. The same again after a restart, so this
+    /// is no durable change.
+    bool come_due(std::uint64_t now_ms);
     /// A bucket was read: these records stand in it no longer, and here is what they hold. False when the
     /// bytes are no calendar.
     bool opened(bool of_waiting, const calendar::bucket_key& which, const offset_set& records,
@@ -70,10 +75,13 @@ class lanes {
 
     const offset_set& late() const noexcept { return late_; }
     const offset_set& due(unsigned priority) const { return due_.at(priority); }
+    const offset_set& due_soon(unsigned priority) const { return soon_.at(priority); }
     std::uint64_t due_count() const;
 
     /// When late messages are due, and when messages expire.
     const calendar& waiting() const noexcept { return waiting_; }
+    std::uint64_t next_soon_ms() const { return soon_times_.next_ms(); }
+    std::uint64_t due_mark_ms() const noexcept { return due_mark_ms_; }
     const calendar& expiring() const noexcept { return expiring_; }
     /// Takes out what expired until then, so many messages or a few more; some may be gone already.
     offset_set take_expired(std::uint64_t until_ms, std::uint64_t messages_max);
@@ -85,9 +93,10 @@ class lanes {
         std::vector<std::string> raised;  ///< offset sets, priority 1 to 9; none when all are empty
         std::vector<std::string> due;     ///< priority 0 to 9; none when all are empty
         std::string late;                 ///< an offset set
-        calendar::saved waiting, expiring;
+        calendar::saved waiting, expiring, soon;
+        std::uint64_t due_mark_ms = 0;
         static auto fields(auto& m) {
-            return std::tie(m.gaps, m.raised, m.due, m.late, m.waiting, m.expiring);
+            return std::tie(m.gaps, m.raised, m.due, m.late, m.waiting, m.expiring, m.soon, m.due_mark_ms);
         }
     };
     saved save() const;
@@ -97,7 +106,10 @@ class lanes {
     std::array<offset_set, priorities - 1> raised_;  // by priority - 1
     offset_set late_;                                // due or not
     std::array<offset_set, priorities> due_;
-    offset_set apart_;  // all that is not in lane 0
+    std::array<offset_set, priorities> soon_;  // marked as due, and their time has not come
+    offset_set apart_;                         // all that is not in lane 0
+    calendar soon_times_;
+    std::uint64_t due_mark_ms_ = 0;
     calendar waiting_;
     calendar expiring_;
 };

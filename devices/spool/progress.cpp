@@ -48,9 +48,21 @@ std::uint64_t progress::lowest(const lanes& of) const {
 
 std::uint64_t progress::ready_count(std::uint64_t end, const lanes& of) const {
     if (of.plain()) return of.count(0, cursors_[0], end);
-    std::uint64_t sum = of.due_count() - taken_.count();
+    std::uint64_t sum = ready_late_count(of);
     for (unsigned lane = 0; lane < lanes::priorities; ++lane) sum += of.count(lane, cursors_[lane], end);
     return sum;
+}
+
+// Late ones may be settled before they are due, by a group that was sent elsewhere.
+std::uint64_t progress::ready_late_count(const lanes& of) const {
+    std::uint64_t sum = 0;
+    for (unsigned priority = 0; priority < lanes::priorities; ++priority)
+        sum += of.due(priority).count() - of.due(priority).count_common(taken_);
+    return sum;
+}
+
+std::uint64_t progress::late_count(const lanes& of) const {
+    return of.late().count() - taken_.count() - ready_late_count(of);
 }
 
 void progress::forget_below(std::uint64_t first) {

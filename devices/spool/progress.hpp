@@ -52,12 +52,15 @@ class progress {
     /// Whether the message at `at` was looked at, and up to where (at most `end`) that is so.
     bool looked_at(std::uint64_t at, std::uint64_t& end, const lanes& of) const;
 
-    /// Calls `take` for all that was not looked at below `end`: of the late ones those that are due.
+    /// Calls `take` for all that was not looked at below `end`: of the late ones those that are due, or
+    /// marked as due.
     template <typename Take>
     void each_new(std::uint64_t end, const lanes& of, Take take) const {
         each_in_order({0, end}, of, take);
-        for (unsigned priority = 0; priority < lanes::priorities && !of.plain(); ++priority)
+        for (unsigned priority = 0; priority < lanes::priorities && !of.plain(); ++priority) {
             each_untaken(of.due(priority), {0, end}, take);
+            each_untaken(of.due_soon(priority), {0, end}, take);
+        }
     }
     /// The same for what lies in `within`, with those that are not due.
     template <typename Take>
@@ -70,7 +73,7 @@ class progress {
     std::uint64_t lowest(const lanes& of) const;
     /// How many messages below `end` wait for their first attempt, and how many are not due yet.
     std::uint64_t ready_count(std::uint64_t end, const lanes& of) const;
-    std::uint64_t late_count(const lanes& of) const { return of.late().count() - of.due_count(); }
+    std::uint64_t late_count(const lanes& of) const;
 
     /// Everything below is removed: it will not be known any more.
     void forget_below(std::uint64_t first);
@@ -89,6 +92,7 @@ class progress {
     bool load(const saved& from);
 
   private:
+    std::uint64_t ready_late_count(const lanes& of) const;
     // What stands in the lanes of priorities.
     template <typename Take>
     void each_in_order(run within, const lanes& of, Take take) const {

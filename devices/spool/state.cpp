@@ -184,7 +184,7 @@ bool spool_state::apply_mark(std::string_view payload) {
     if (record.kind == static_cast<std::uint64_t>(records::mark_kind::delivered)) {
         if (target != nullptr) target->apply_mark(record.offset);
     } else if (owner != nullptr && record.kind == static_cast<std::uint64_t>(records::mark_kind::due)) {
-        owner->lanes.become_due(record.offset);
+        owner->lanes.mark_due(record.offset);
     } else if (owner != nullptr) {
         owner->told_mark = std::max(owner->told_mark, record.offset);
     }

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint64_t never = ~std::uint64_t{0};
 constexpr std::uint64_t hour_ms = 3'600'000;
 constexpr std::uint64_t minute_ms = 60'000;
+constexpr std::uint64_t due_ahead_ms = 200;  // several times what a busy disk takes for a sync
 constexpr std::size_t read_bytes = 256 << 10;
 constexpr std::uint64_t close_by = 4096;            // offsets: a read takes the next record along
 constexpr std::uint64_t expired_per_turn = 65'536;  // others have their turn in between
@@ -19,6 +20,10 @@ bool needed(const stream& in, std::uint64_t offset) {
     if (in.groups.empty()) return true;
     return std::any_of(in.groups.begin(), in.groups.end(),
                        [&](const auto& entry) { return entry.second.needs(offset, in.lanes); });
+}
+
+std::uint64_t before(std::uint64_t ms, std::uint64_t by_ms) {
+    return ms == never ? never : ms - std::min(ms, by_ms);
 }
 
 // Whether a message that was read of a bucket still matters. Of many at once nobody looks at each: whoever
@@ -46,18 +51,35 @@ void drop_unfinished(log::read_result& result) {
 
 }  // namespace
 
-void timetable::become_due(stream& in, stream_run& run) {
-    if (run.due_pending || in.lanes.waiting().next_ms() > parts_.steady_wall_ms()) return;
+// Ahead of time, so that nobody waits for the disk when a message is due.
+void timetable::mark_due(stream& in, stream_run& run) {
+    const std::uint64_t now_ms = parts_.steady_wall_ms();
+    if (run.due_pending || in.lanes.waiting().next_ms() > now_ms + due_ahead_ms / 2) return;
+    const std::uint64_t until_ms = now_ms + due_ahead_ms;
     run.due_pending = true;
-    parts_.journal.append(log::record_type::mark,
-                          records::mark{static_cast<std::uint64_t>(records::mark_kind::due), in.number, 0,
-                                        parts_.steady_wall_ms()},
-                          parts_.now);
+    // A clock that was set back before a restart: an older mark says nothing of these messages.
+    if (until_ms <= run.due_durable_ms) run.due_durable_ms = 0;
+    parts_.journal.append(
+        log::record_type::mark,
+        records::mark{static_cast<std::uint64_t>(records::mark_kind::due), in.number, 0, until_ms},
+        parts_.now);
     parts_.journal.sync_now();
     parts_.journal.when(protocol::grade::synced, [this, number = in.number] {
-        parts_.stream_runs[number].due_pending = false;
-        parts_.touched.insert(number);
+        const stream* marked = parts_.state.find(number);
+        if (marked == nullptr) return;
+        stream_run& of = parts_.stream_runs[number];
+        of.due_pending = false;
+        of.due_durable_ms = marked->lanes.due_mark_ms();  // there is one mark under way at a time
+        come_due(number);
     });
+}
+
+void timetable::come_due(std::uint32_t stream_number) {
+    stream* in = parts_.state.find(stream_number);
+    if (in == nullptr) return;
+    const std::uint64_t durable_ms = parts_.stream_runs[stream_number].due_durable_ms;
+    in->lanes.come_due(std::min(parts_.steady_wall_ms(), durable_ms));
+    parts_.touched.insert(stream_number);
 }
 
 void timetable::expire(stream& in) {
@@ -102,7 +124,10 @@ void timetable::file(std::uint32_t stream_number) {
     if (is_open(*in, of.waiting()) || is_open(*in, of.expiring())) opening_.insert(stream_number);
     const std::uint64_t now_ms = parts_.steady_wall_ms();
     std::uint64_t next = of.expiring().next_ms();
-    if (!parts_.stream_runs[stream_number].due_pending) next = std::min(next, of.waiting().next_ms());
+    // What is not durably marked, or being marked, is looked at when that is done.
+    const stream_run& run = parts_.stream_runs[stream_number];
+    if (!run.due_pending) next = std::min(next, before(of.waiting().next_ms(), due_ahead_ms / 2));
+    if (of.next_soon_ms() <= run.due_durable_ms) next = std::min(next, of.next_soon_ms());
     for (const calendar* each : {&of.waiting(), &of.expiring()})
         if (each->next_opening_ms() > now_ms) next = std::min(next, each->next_opening_ms());
     streams_.file(stream_number, next);
@@ -118,7 +143,8 @@ void timetable::tick() {
         stream* in = parts_.state.find(number);
         if (in == nullptr) continue;
         expire(*in);
-        become_due(*in, parts_.stream_runs[number]);
+        mark_due(*in, parts_.stream_runs[number]);
+        come_due(number);
         file(number);
     }
     read_next();

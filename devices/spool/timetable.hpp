@@ -1,10 +1,11 @@
 // The timetable: late messages become due, messages whose time is over are removed, and what stands in
 // buckets of a calendar is read in the log before its time comes.
 //
-// That messages became due is a record, and nothing of the stream is given out before it is durable: after a
-// crash it is known that somebody may have seen them, whatever the clock says then. What was read of a bucket
-// is a record as well, so replay knows the same times and a mark means the same. Times are wall times that
-// run on steadily while the spool lives, so a clock that is set does no harm before the next restart.
+// That messages become due is a record, written a little ahead of their time, and none of them is given out
+// before it is durable: after a crash it is known that somebody may have seen them, whatever the clock says
+// then. What was read of a bucket is a record as well, so replay knows the same times and a mark means the
+// same. Times are wall times that run on steadily while the spool lives, so a clock that is set does no harm
+// before the next restart.
 //
 // There is one read at a time for all streams, in turn, and each is bounded: buckets open early enough to be
 // read in the background.
@@ -42,7 +43,8 @@ class timetable {
         std::uint64_t record = 0;  // the one asked for
         std::size_t bytes = 1;
     };
-    void become_due(stream& in, stream_run& run);
+    void mark_due(stream& in, stream_run& run);
+    void come_due(std::uint32_t stream_number);
     void expire(stream& in);
     bool is_open(const stream& in, const calendar& of) const;
     void read_next();

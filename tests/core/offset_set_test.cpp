@@ -43,6 +43,11 @@ TEST_CASE("offset set: random changes agree with a plain set") {
             auto left = lowest;
             while (left != model.end() && other_model.contains(*left)) ++left;
             CHECK(set.next_not_in(other, from).value_or(0) == (left == model.end() ? 0 : *left));
+            if (step % 10 == 0) {
+                std::uint64_t common = 0;
+                for (const std::uint64_t each : model) common += other_model.count(each);
+                CHECK(set.count_common(other) == common);
+            }
             const run within{from, random() % range};
             CHECK(set.count(within) ==
                   static_cast<std::uint64_t>(std::distance(lowest, model.lower_bound(within.end()))));

@@ -222,7 +222,7 @@ class table {
         CHECK(brain_->next_due_ns() <= soonest);
         for (const auto& [number, each] : brain_->state().streams())
             for (const std::uint64_t ms : {each.lanes.waiting().next_ms(), each.lanes.expiring().next_ms(),
-                                           each.lanes.waiting().next_opening_ms()})
+                                           each.lanes.waiting().next_opening_ms(), each.lanes.next_soon_ms()})
                 if (ms >> 44 == 0) CHECK(brain_->next_due_ns() <= brain_->monotonic_ns_at(ms));
     }
 
