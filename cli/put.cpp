@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "cli/commands.hpp"
 #include "cli/connection.hpp"
@@ -22,6 +23,8 @@ namespace ferry::cli {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr const char* id_header = "message-id";
 
 constexpr std::uint64_t progress_step = 1000;  // messages; few are not worth a line
 
@@ -159,15 +162,21 @@ void declare_wishes(command_line& line, put_flags& flags) {
     const auto time = [&](const char* flag, const char* header, const char* what) {
         line.value(flag, "DUR", what, [&flags, flag, header](const std::string& word) {
             const auto ms = std::chrono::ceil<std::chrono::milliseconds>(parse_duration(flag, word));
-            flags.wishes[header] = ms.count();
+            flags.wishes.insert_or_assign(header, std::int64_t{ms.count()});
         });
     };
     time("--delay", "delay", "deliver it so long after it was stored, not before");
     time("--ttl", "ttl", "remove it when nobody took it in that time");
+    line.value("--message-id", "ID",
+               "store it once, however often it is put within the stream's dedup window",
+               [&](const std::string& word) {
+                   if (word.empty()) throw usage_error{"--message-id: an id has at least one character"};
+                   flags.wishes.insert_or_assign(id_header, word);
+               });
     line.value("--priority", "N", "0 to 9; a higher one is delivered first", [&](const std::string& word) {
         if (word.size() != 1 || word[0] < '0' || word[0] > '9')
             throw usage_error{fmt::format("--priority is 0 to 9, not '{}'", word)};
-        flags.wishes["priority"] = word[0] - '0';
+        flags.wishes.insert_or_assign("priority", std::int64_t{word[0] - '0'});
     });
 }
 
@@ -192,7 +201,24 @@ class putting {
         has_topic_ = take_topic(flags.shared, topic_);
     }
 
+    /// One id is for one message: more of them are a mistake, found before anything is sent.
+    void look_ahead() {
+        if (!flags_.wishes.contains(id_header)) return;
+        const bool repeated = in_.from_argument() && flags_.shared.end.count.value_or(1) > 1;
+        message second;
+        if (!repeated && (in_.from_argument() || end_.complete(1) || !read(second))) return;
+        if (repeated || ids_given_ > 1)
+            throw usage_error{
+                "--message-id names one message, and there are more of them: give each its own "
+                "with --in json, as headers"};
+        ahead_ = std::move(second);
+    }
+
     bool read(message& into) {
+        if (ahead_) {
+            into = *std::exchange(ahead_, std::nullopt);
+            return true;
+        }
         const bool argument_sent = in_.from_argument() && sent >= flags_.shared.end.count.value_or(1);
         if (argument_sent || end_.complete(sent)) return false;
         const input::state state = in_.next(into, end_.deadline());
@@ -202,7 +228,10 @@ class putting {
         if (has_topic_) into.set_topic(frame{topic_});
         for (const auto& [name, value] : flags_.shared.headers) into.set_header(name, value);
         for (const auto& [name, value] : flags_.wishes)
-            if (!into.headers().contains(name)) into.set_header(name, value);
+            if (!into.headers().contains(name)) {
+                into.set_header(name, value);
+                ids_given_ += name == id_header ? 1 : 0;
+            }
         return true;
     }
 
@@ -238,6 +267,8 @@ class putting {
     progress progress_;
     std::string topic_;
     bool has_topic_ = false;
+    std::optional<message> ahead_;
+    std::uint64_t ids_given_ = 0;  // messages that the flag's id was given to
 };
 
 }  // namespace
@@ -257,6 +288,7 @@ int put_messages(put_flags flags, const endpoints& where, std::optional<std::str
     message first;
     if (!run.read(first))
         return sum_up(talk, by.end(std::nullopt), 0, flags.producer.stream, run.late, command);
+    run.look_ahead();
 
     const std::string hint = nobody_yet(where, "spool");
     const auto wait = flags.shared.wait_or(2s);
@@ -308,8 +340,9 @@ int run_put(command_line& line) {
                         line.what().name);
 }
 
-constexpr std::array<std::string_view, 4> examples = {
+constexpr std::array<std::string_view, 5> examples = {
     "ferry put :7000 jobs 'resize 1.png'", "ferry put :7000 jobs 'remind me' --delay 10m --priority 9",
+    "ferry put :7000 orders 'pay 17' --message-id order-17 --confirm",
     "ferry put :7000 jobs --confirm < jobs.txt", "ferry put :7000 jobs --in json < jobs.jsonl"};
 constexpr std::array<std::string_view, 1> runnable = {
     "ferry spool --dir jobs --listen @./jobs.sock & s=$!; ferry put ./jobs.sock jobs 'resize 1.png' "

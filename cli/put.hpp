@@ -27,7 +27,7 @@ struct put_flags {
     confirm_lines lines = confirm_lines::none;
     bool json = false;  ///< the confirms as JSON
     producer_options producer;
-    std::map<std::string, std::int64_t> wishes{};  ///< headers the spool itself obeys
+    header_map wishes{};  ///< headers the spool itself obeys
 };
 
 /// Puts `argument`, or what stdin and the files hold, and gives the exit code. `command` is who complains.

@@ -7,14 +7,21 @@
 namespace ferry::cli {
 
 /// Of a stream whose groups are shown as well.
-inline constexpr std::array<std::string_view, 16> stream_columns = {"name",
+inline constexpr std::array<std::string_view, 23> stream_columns = {"name",
                                                                     "first",
                                                                     "next",
                                                                     "messages",
                                                                     "bytes",
                                                                     "dead",
                                                                     "retain",
+                                                                    "max_bytes",
+                                                                    "max_messages",
+                                                                    "when_full",
+                                                                    "ttl_ms",
+                                                                    "expired",
                                                                     "sync",
+                                                                    "max_message_bytes",
+                                                                    "dedup_ms",
                                                                     "dead_max_messages",
                                                                     "dead_max_age_ms",
                                                                     "removed_damaged",

@@ -101,25 +101,75 @@ void producer_session::settle(std::deque<batch>::iterator which) {
     settled_ = true;
 }
 
+std::deque<producer_session::batch>::iterator producer_session::holder_of(std::uint64_t sequence) {
+    return std::find_if(unconfirmed_.begin(), unconfirmed_.end(), [&](const batch& one) {
+        return one.first != 0 && one.first <= sequence && sequence <= one.last();
+    });
+}
+
+// The runs of a batch come in order, and together. What an earlier channel stored is stored: only its window
+// means nothing any more.
 void producer_session::stored(std::string_view head, instant now) {
     protocol::stored message;
-    if (!decode(head, message) || message.channel != channel_ || !opened_) return;
-    window_batches_ = std::max(window_batches_, message.window_batches);
-    window_bytes_ = std::max(window_bytes_, message.window_bytes);
+    if (!decode(head, message)) return;
+    if (message.channel == channel_ && opened_) {
+        window_batches_ = std::max(window_batches_, message.window_batches);
+        window_bytes_ = std::max(window_bytes_, message.window_bytes);
+    }
     for (const stored_run& each : message.runs) {
-        const auto which = std::find_if(unconfirmed_.begin(), unconfirmed_.end(), [&](const batch& one) {
-            return one.first == each.first && one.count == each.count;
-        });
-        if (which == unconfirmed_.end()) continue;
-        which->fate->is = batch_fate::state::stored;
-        which->fate->offset = each.offset;
-        which->fate->duplicate = each.duplicate;
+        const auto which = holder_of(each.first);
+        if (which == unconfirmed_.end() || each.first != which->first + which->settled ||
+            each.count > which->count - which->settled)
+            continue;
+        which->fate->stored(which->index + which->settled, each.count, each.offset, each.duplicate);
+        which->settled += each.count;
         counts_.confirmed += each.count;
         counts_.duplicates += each.duplicate ? each.count : 0;
+        if (which->settled < which->count) continue;
         settle(which);
         progress_ns_ = now.monotonic_ns;
         resend_after_ns_ = resend_first_ns;
     }
+}
+
+void producer_session::refuse(batch& which, std::string_view why, std::string_view reason) {
+    const std::uint64_t count = which.count - which.settled;
+    which.fate->refused(which.index + which.settled, count, why, reason);
+    counts_.refused += count;
+}
+
+// Of a stream that is full the first ones may fit still. What is wrong with one message is not held against
+// the others: it is cut out.
+void producer_session::refused(std::deque<batch>::iterator which, const protocol::refused& message) {
+    const std::uint64_t first = which->first;
+    const bool of_one = message.code == code::too_large || message.code == code::unsupported;
+    if (message.fits > 0 && message.fits < which->count) {
+        cut(which, message.fits);
+        if (of_one) return;
+        which = std::next(holder_of(first));
+    } else if (of_one && which->count > 1) {
+        cut(which, 1);
+        which = holder_of(first);
+    }
+    refuse(*which, message.code, message.reason);
+    settle(which);
+}
+
+// Makes two batches of one: what was stored of neither may be cut anew.
+void producer_session::cut(std::deque<batch>::iterator which, std::uint64_t count) {
+    batch_cursor items{*which->bytes};
+    std::size_t bytes = 0;
+    for (std::uint64_t i = 0; i < count; ++i) bytes += items.next()->all.size();
+    batch rest = *which;
+    rest.first += count;
+    rest.count -= count;
+    rest.index += count;
+    rest.bytes = std::make_shared<std::string>(which->bytes->substr(bytes));
+    rest.checksum = log::crc32c(*rest.bytes);
+    which->count = count;
+    which->bytes = std::make_shared<std::string>(which->bytes->substr(0, bytes));
+    which->checksum = log::crc32c(*which->bytes);
+    unconfirmed_.insert(which + 1, std::move(rest));
 }
 
 void producer_session::refused(std::string_view head) {
@@ -127,14 +177,9 @@ void producer_session::refused(std::string_view head) {
     if (!decode(head, message) || message.channel != channel_ || !opened_) return;
     if (message.code == code::fenced) return fail(message.code, message.reason);
     if (!goes_back(message.code)) {
-        const auto which = std::find_if(unconfirmed_.begin(), unconfirmed_.end(),
-                                        [&](const batch& one) { return one.first == message.first; });
-        if (which != unconfirmed_.end()) {
-            which->fate->is = batch_fate::state::refused;
-            which->fate->code = message.code;
-            which->fate->reason = message.reason;
-            counts_.refused += which->count;
-            settle(which);
+        auto which = holder_of(message.first);
+        if (which != unconfirmed_.end() && which->first == message.first) {
+            refused(which, message);
         }
     }
     open_channel();  // what followed the refused one was refused with it
@@ -152,12 +197,7 @@ void producer_session::fail(std::string code, std::string reason) {
     failed_reason_ = std::move(reason);
     opened_ = opening_ = false;
     if (gathering_.count > 0) unconfirmed_.push_back(std::exchange(gathering_, batch{}));
-    for (batch& each : unconfirmed_) {
-        each.fate->is = batch_fate::state::refused;
-        each.fate->code = failed_code_;
-        each.fate->reason = failed_reason_;
-        counts_.refused += each.count;
-    }
+    for (batch& each : unconfirmed_) refuse(each, failed_code_, failed_reason_);
     unconfirmed_.clear();
     bytes_pending_ = 0;
     sent_ = 0;

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/batch_fate.hpp"
 #include "core/clock.hpp"
 #include "core/protocol.hpp"
 #include "core/shared_bytes.hpp"
@@ -35,20 +36,11 @@ struct producer_session_options {
     std::string client = "ferry";
 };
 
-/// What became of a batch; its messages' receipts share it. Settled once, by the session.
-struct batch_fate {
-    enum class state : std::uint8_t { pending, stored, refused };
-    state is = state::pending;
-    bool duplicate = false;
-    std::uint64_t offset = 0;  ///< of its first message, when stored
-    std::string code;          ///< why it was refused: a code of the protocol, and words
-    std::string reason;
-};
-
 /// A message's place: its batch, and which of the batch's messages it is.
 struct put_place {
     std::shared_ptr<batch_fate> fate;
     std::uint64_t index = 0;
+    message_fate now() const { return fate->of(index); }
 };
 
 /// Messages by what became of them.
@@ -102,6 +94,8 @@ class producer_session {
         std::uint64_t since_ns = 0;  // monotonic, of its first message
         std::shared_ptr<std::string> bytes = std::make_shared<std::string>();
         std::shared_ptr<batch_fate> fate = std::make_shared<batch_fate>();
+        std::uint64_t index = 0;    // in the fate, of its first message
+        std::uint64_t settled = 0;  // so many of them are
         std::uint64_t last() const noexcept { return first + count - 1; }
     };
     put_place took(std::size_t size_before);
@@ -116,6 +110,10 @@ class producer_session {
     void failed(std::string_view head);
     void fail(std::string code, std::string reason);
     void settle(std::deque<batch>::iterator which);
+    void refused(std::deque<batch>::iterator which, const protocol::refused& message);
+    void refuse(batch& which, std::string_view code, std::string_view reason);
+    void cut(std::deque<batch>::iterator which, std::uint64_t count);
+    std::deque<batch>::iterator holder_of(std::uint64_t sequence);
 
     producer_session_options options_;
     spool_link link_;

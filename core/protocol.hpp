@@ -183,7 +183,8 @@ struct stored { static constexpr kind id = kind::stored;
     static auto fields(auto& m) { return std::tie(m.channel, m.incarnation, m.up_to, m.runs, m.grade, m.window_batches, m.window_bytes); } };
 struct refused { static constexpr kind id = kind::refused;
     std::uint64_t channel = 0, first = 0, count = 0; std::string code, reason; std::uint64_t expected = 0;
-    static auto fields(auto& m) { return std::tie(m.channel, m.first, m.count, m.code, m.reason, m.expected); } };
+    std::uint64_t fits = 0;  // full: so many of its first messages could be stored
+    static auto fields(auto& m) { return std::tie(m.channel, m.first, m.count, m.code, m.reason, m.expected, m.fits); } };
 struct joined { static constexpr kind id = kind::joined;
     std::uint64_t channel = 0, lease_ms = 0, start = 0; std::vector<claim> leases;  // given back
     std::uint64_t claim_wait_ms = 0;  // so long the group waits for others' claims

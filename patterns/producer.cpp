@@ -109,14 +109,15 @@ receipt producer::parts::put(const Message& message) {
 std::optional<confirmation> receipt::wait(std::optional<duration> limit) const {
     if (!parts_) return std::nullopt;
     std::unique_lock lock{parts_->from->mutex};
-    const batch_fate& fate = *parts_->fate;
-    if (parts_->from->wait(lock, limit, [&] { return fate.is != batch_fate::state::pending; }) !=
-        outcome::done)
+    const batch_fate& batch = *parts_->fate;
+    if (parts_->from->wait(lock, limit, [&] { return !batch.pending(index_); }) != outcome::done)
         return std::nullopt;
-    if (fate.is == batch_fate::state::stored)
-        return confirmation{put_outcome::stored, fate.offset + index_, fate.duplicate, {}, {}};
-    const bool full = fate.code == protocol::code::full;
-    return confirmation{full ? put_outcome::full : put_outcome::refused, 0, false, fate.code, fate.reason};
+    const message_fate fate = batch.of(index_);
+    if (fate.is == message_fate::state::stored)
+        return confirmation{put_outcome::stored, fate.offset, fate.duplicate, {}, {}};
+    const bool full = batch.code() == protocol::code::full;
+    return confirmation{full ? put_outcome::full : put_outcome::refused, 0, false, batch.code(),
+                        batch.reason()};
 }
 
 producer::producer(ferry::context& context, const ferry::endpoints& where, producer_options options) {

@@ -85,8 +85,7 @@ header_map administration::row_of(const stream& of) const {
                    {"messages", value(of.messages())},
                    {"bytes", value(of.bytes())},
                    {"groups", value(of.groups.size())},
-                   {"dead", value(dead)},
-                   {"retain", "acked"}};
+                   {"dead", value(dead)}};
     for (const auto& [reason, name] : removal_names)
         row.emplace(name, value(of.removed.at(static_cast<std::size_t>(reason))));
     show_settings(of.settings, row);
@@ -241,6 +240,13 @@ administration::reply administration::group_remove(session& from, const header_m
     return answer;
 }
 
+// How far back message ids are known, when there were too many of them for the time they are meant to be.
+std::uint64_t administration::dedup_span_ms() const {
+    const auto oldest = parts_.state.ids().oldest_s();
+    const std::uint64_t now_ms = parts_.steady_wall_ms();
+    return oldest ? now_ms - std::min(now_ms, *oldest * 1000) : 0;
+}
+
 administration::reply administration::spool_stats(session&, const header_map&) {
     const brain_counters& c = parts_.counters;
     header_map row{{"incarnation", value(parts_.options.incarnation)},
@@ -267,6 +273,10 @@ administration::reply administration::spool_stats(session&, const header_map&) {
                    {"cold_segments", value(parts_.log_found.cold_segments)},
                    {"log_bytes", value(parts_.log_found.log_bytes)},
                    {"live_bytes", value(parts_.log_found.live_bytes)},
+                   {"messages_dropped", value(c.messages_dropped)},
+                   {"messages_aged", value(c.messages_aged)},
+                   {"dedup_ids", value(parts_.state.ids().size())},
+                   {"dedup_span_ms", value(dedup_span_ms())},
                    {"leases_expired", value(c.leases_expired)},
                    {"acks_stale", value(c.acks_stale)},
                    {"frames_bad", value(c.frames_bad)},

@@ -39,6 +39,7 @@ class administration {
     reply group_remove(session& from, const header_map& arguments);
     reply spool_stats(session& from, const header_map& arguments);
 
+    std::uint64_t dedup_span_ms() const;
     header_map row_of(const stream& of) const;
     header_map row_of(const stream& of, const group& whose) const;
     void drop_channels(std::uint32_t stream_number, std::optional<std::uint32_t> group,

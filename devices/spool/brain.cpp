@@ -20,14 +20,16 @@ constexpr std::uint64_t never = ~std::uint64_t{0};
 
 brain::brain(const brain_options& options, spool_state recovered, instant now)
     : parts_{options, std::move(recovered)},
-      intake_{parts_},
+      times_{parts_},
+      depot_{parts_},
+      retention_{parts_, times_},
+      intake_{parts_, depot_, retention_},
       dispatcher_{parts_},
       settlement_{parts_},
       claims_{parts_, settlement_},
       timetable_{parts_},
       dead_letters_{parts_},
       administration_{parts_, settlement_, dead_letters_},
-      times_{parts_},
       cleaner_{parts_} {
     parts_.now = parts_.opened = now;
     settle_restart();
@@ -81,7 +83,7 @@ void brain::with_place(session& from, const std::string& stream_name, header_map
     const stream* in = wall_ns ? parts_.state.find(stream_name) : nullptr;
     if (in == nullptr) return handler(from, request);
     const auto found = [this, options, number = from.number, greetings = from.greetings,
-                        request = std::move(request), handler](std::uint64_t offset) mutable {
+                        request = std::move(request), handler](std::uint64_t offset, std::uint64_t) mutable {
         session* asked = parts_.find_session(number);
         if (asked == nullptr || asked->greetings != greetings) return;
         (request.*options).insert_or_assign(std::string{found_option}, static_cast<std::int64_t>(offset));
@@ -255,6 +257,7 @@ void brain::tick(instant now) {
     parts_.journal.tick(now);
     claims_.tick();
     timetable_.tick();
+    retention_.tick();
     settlement_.tick();
     intake_.tick();
     cleaner_.tick();
@@ -272,6 +275,8 @@ void brain::tick(instant now) {
 actions brain::take_actions(instant now) {
     parts_.now = now;
     dead_letters_.keep_limits();
+    retention_.look_at_touched();
+    intake_.take_waiting();
     timetable_.file_touched();
     dispatcher_.run();
     intake_.send_confirms();
@@ -298,9 +303,10 @@ std::optional<append_action> brain::stop(instant now) {
 }
 
 std::uint64_t brain::next_due_ns() const {
-    std::uint64_t due = std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(),
-                                  claims_.next_due_ns(), timetable_.next_due_ns(),
-                                  dead_letters_.next_due_ns(), cleaner_.next_due_ns(), retry_due_ns_});
+    std::uint64_t due =
+        std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(), claims_.next_due_ns(),
+                  timetable_.next_due_ns(), dead_letters_.next_due_ns(), cleaner_.next_due_ns(),
+                  retention_.next_due_ns(), retry_due_ns_});
     for (const auto& [number, each] : parts_.sessions) due = std::min(due, each.heard_ns + silent_ns);
     // What one turn did not get through with is done in the next, at once.
     return parts_.touched.empty() ? due : parts_.now.monotonic_ns;

@@ -18,6 +18,7 @@
 #include "devices/spool/cleaner.hpp"
 #include "devices/spool/dispatcher.hpp"
 #include "devices/spool/intake.hpp"
+#include "devices/spool/retention.hpp"
 #include "devices/spool/settlement.hpp"
 #include "devices/spool/time_search.hpp"
 #include "devices/spool/timetable.hpp"
@@ -94,6 +95,9 @@ class brain {
     void forget(std::uint64_t session_number);
 
     brain_parts parts_;
+    time_search times_;
+    depot depot_;
+    retention retention_;
     intake intake_;
     dispatcher dispatcher_;
     settlement settlement_;
@@ -101,7 +105,6 @@ class brain {
     timetable timetable_;
     dead_letter_office dead_letters_;
     administration administration_;
-    time_search times_;
     cleaner cleaner_;
     std::uint64_t retry_due_ns_ = ~std::uint64_t{0};
 };

@@ -26,7 +26,8 @@ enum class verb : std::uint8_t { publish, consume, ack, admin };
 
 struct brain_options {
     std::uint64_t incarnation = 1;
-    std::uint64_t seed = 1;                      ///< of lease and producer ids
+    std::uint64_t seed = 1;      ///< of lease and producer ids
+    std::uint64_t spool_id = 0;  ///< fixed for a directory: what hashes of message ids start from
     std::uint64_t record_bytes_max = 16 << 20;   ///< what the log takes
     std::uint64_t segment_bytes = 64 << 20;      ///< of the log: what its size is compared with
     std::uint64_t clean_every_ns = 250'000'000;  ///< how often the cleaner looks when little is written
@@ -65,6 +66,8 @@ struct brain_counters {
     std::uint64_t messages_skipped = 0;  ///< not wanted by a group with a filter: acked for it unseen
     std::uint64_t messages_moved = 0;    ///< to cold segments, counted at each move
     std::uint64_t segments_emptied = 0;
+    std::uint64_t messages_dropped = 0;  ///< the oldest, to make room
+    std::uint64_t messages_aged = 0;     ///< older than their stream keeps them
     std::uint64_t messages_removed = 0;  ///< purged, and dead letters dropped or over a limit
 };
 

@@ -69,7 +69,8 @@ std::optional<std::vector<outgoing_record>> cut(const log::stored_record& from, 
         records::messages_head own = head;
         own.first_sequence += part.first;
         own.wishes = wishes_of(head.wishes, part);
-        own.voids.reset();  // what does not count is not wanted either
+        own.known.clear();  // what does not count is not wanted either
+        own.ids.clear();    // they are known since the batch was stored
         const std::string_view items =
             batch.substr(starts[part.first], starts[part.end()] - starts[part.first]);
         if (part.count < header.count) {

@@ -334,7 +334,7 @@ void group::apply_redrive(run within, const lanes& of) {
     for (const dead_run& each : dead_.take(within)) insert_new({each.offset, each.count}, of);
 }
 
-void group::apply_removed(run removed, const lanes& of) {
+void group::apply_removed(run removed, const lanes& of, bool dead_too) {
     replace(removed, [&](std::uint64_t offset, const open_run& open) {
         if (open.is == fate::leased) gone_.add({offset, open.count});
         return true;
@@ -344,8 +344,13 @@ void group::apply_removed(run removed, const lanes& of) {
         gone_.remove({first, end - first});
     }
     apply_ack(removed, of);
-    progress_.forget(removed);
-    dead_.take(removed);
+    if (dead_too) dead_.take(removed);
+    for (std::uint64_t at = removed.first; at < removed.end();) {
+        const auto died = dead_.next(at);
+        const std::uint64_t until = died ? std::min(died->offset, removed.end()) : removed.end();
+        progress_.forget({at, until - at});
+        at = died ? std::max(until, died->end()) : until;
+    }
 }
 
 void group::settle_but(const offset_set& kept, std::uint64_t end, const lanes& of) {
@@ -439,6 +444,14 @@ bool group::needs(std::uint64_t offset, const lanes& of) const {
         return true;
     std::uint64_t end = offset + 1;
     return !progress_.looked_at(offset, end, of);
+}
+
+std::uint64_t group::attempts_of(std::uint64_t offset) const {
+    const auto after = open_.upper_bound(offset);
+    if (after == open_.begin()) return 0;
+    const auto& [first, open] = *std::prev(after);
+    if (first + open.count <= offset) return 0;
+    return open.is == fate::leased ? open.attempt : open.attempt - 1;
 }
 
 std::uint64_t group::needed_from(const lanes& of) const {

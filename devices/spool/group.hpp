@@ -151,8 +151,9 @@ class group {
     void apply_redrive(run within, const lanes& of);
     /// Dead letters in the run are done with, for this group.
     void apply_drop(run within) { dead_.take(within); }
-    /// The messages are removed from the stream: whatever they were here, they are settled.
-    void apply_removed(run removed, const lanes& of);
+    /// The messages are removed from the stream: whatever they were here, they are settled. Dead letters go
+    /// only if told.
+    void apply_removed(run removed, const lanes& of, bool dead_too);
     /// The group stands at `start`, as if all below were settled and all of `kept` above were new to it; what
     /// is dead stays so. Its leases end.
     void apply_seek(std::uint64_t start, const offset_set& kept, std::uint64_t end, const lanes& of);
@@ -189,6 +190,8 @@ class group {
     std::uint64_t waiting_count(const lanes& of) const { return delayed_count() + progress_.late_count(of); }
     /// Whether the message is open here or was not looked at.
     bool needs(std::uint64_t offset, const lanes& of) const;
+    /// The attempt it was delivered with last; 0 when it never was.
+    std::uint64_t attempts_of(std::uint64_t offset) const;
     std::uint64_t leased_count() const noexcept { return counts_[static_cast<int>(fate::leased)]; }
     std::uint64_t delayed_count() const noexcept { return counts_[static_cast<int>(fate::delayed)]; }
     std::uint64_t returned_count() const noexcept { return counts_[static_cast<int>(fate::ready)]; }

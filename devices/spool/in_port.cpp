@@ -95,7 +95,7 @@ void in_port::put(instant now) {
     while (under_way_ < kept_.size()) {
         const message& next = kept_[under_way_];
         const std::size_t bytes = item_bytes_max(next);
-        if (under_way_ > 0 && (bytes > room || singly_ > 0)) break;
+        if (under_way_ > 0 && bytes > room) break;
         fate_ = session_->put(next, now).fate;
         ++under_way_;
         room -= std::min(room, bytes);
@@ -104,32 +104,29 @@ void in_port::put(instant now) {
 }
 
 void in_port::settle(instant now) {
-    if (fate_ && fate_->is == batch_fate::state::stored) {
-        fate_.reset();
-        counts_.stored += under_way_;
-        drop_kept(under_way_);
-        if (!counts_.waits_for.empty()) say("stream '" + counts_.stream + "' takes messages again");
-        counts_.waits_for.clear();
-    }
-    if (fate_ && fate_->is == batch_fate::state::refused) {
-        const auto why = std::exchange(fate_, nullptr);
-        refused(why->code, why->reason, now);
-    }
+    if (fate_ && !fate_->pending(under_way_ - 1)) settle(*std::exchange(fate_, nullptr), now);
     if (!session_->failed_code().empty() && retry_at_ns_ == 0)
         wait_for(session_->failed_code(), session_->failed_reason(), now);
 }
 
-void in_port::refused(const std::string& code, const std::string& reason, instant now) {
-    if (!is_for_good(code)) {
-        under_way_ = 0;
-        return wait_for(code, reason, now);
+// What was stored leaves, and what can never be; the rest is tried again.
+void in_port::settle(const batch_fate& batch, instant now) {
+    const std::size_t count = std::exchange(under_way_, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+        const bool stored = batch.of(i).is == message_fate::state::stored;
+        if (!stored && !is_for_good(batch.code())) return wait_for(batch.code(), batch.reason(), now);
+        if (stored)
+            ++counts_.stored;
+        else
+            throw_away(batch.code(), batch.reason());
+        drop_first();
     }
-    if (under_way_ > 1) {
-        singly_ = std::exchange(under_way_, 0);
-        return;
-    }
+    if (!counts_.waits_for.empty()) say("stream '" + counts_.stream + "' takes messages again");
+    counts_.waits_for.clear();
+}
+
+void in_port::throw_away(const std::string& code, const std::string& reason) {
     ++counts_.lost;
-    drop_kept(1);
     if (std::exchange(thrown_away_, code) != code)
         say("a message for stream '" + counts_.stream + "' can never be stored and is thrown away: " + code +
             ": " + reason);
@@ -142,13 +139,9 @@ void in_port::wait_for(const std::string& code, const std::string& reason, insta
         "; what was read is kept and tried again");
 }
 
-void in_port::drop_kept(std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-        kept_bytes_ -= bytes_kept(kept_.front());
-        kept_.pop_front();
-    }
-    under_way_ = 0;
-    singly_ -= std::min(singly_, count);
+void in_port::drop_first() {
+    kept_bytes_ -= bytes_kept(kept_.front());
+    kept_.pop_front();
 }
 
 void in_port::give_up() {

@@ -52,9 +52,10 @@ class in_port {
     bool read();
     void put(instant now);
     void settle(instant now);
-    void refused(const std::string& code, const std::string& reason, instant now);
+    void settle(const batch_fate& batch, instant now);
+    void throw_away(const std::string& code, const std::string& reason);
     void wait_for(const std::string& code, const std::string& reason, instant now);
-    void drop_kept(std::size_t count);
+    void drop_first();
     void say(const std::string& text) const;
 
     port_socket socket_;
@@ -67,7 +68,6 @@ class in_port {
     std::size_t kept_bytes_ = 0;
     std::size_t under_way_ = 0;         // so many of kept_ were put,
     std::shared_ptr<batch_fate> fate_;  // in this batch
-    std::size_t singly_ = 0;            // so many of kept_ go one by one: one of them can never be stored
     std::uint64_t retry_at_ns_ = 0;     // nothing is put before; 0 = now
     std::string thrown_away_;           // the code of what was last thrown away: said once
     std::optional<int> last_reads_;     // after `leave`: so many messages may still be read

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "core/log/checksum.hpp"
 #include "devices/spool/request_options.hpp"
 
 namespace ferry {
@@ -13,30 +12,9 @@ using namespace protocol;
 
 constexpr std::uint64_t expiry_every_ns = 3600ULL * 1'000'000'000;
 constexpr std::uint64_t producer_kept_ns = 7 * 24 * expiry_every_ns;
-constexpr std::uint64_t told_step = 65'536;
-constexpr std::uint64_t told_margin = 16'384;
 constexpr std::size_t smallest_window_bytes = batch_bytes_max;
-constexpr std::size_t head_bytes_max = 512;   // what a messages record holds beside the batch,
-constexpr std::size_t wishes_bytes_max = 32;  // and for each of its wishes
-constexpr std::uint64_t near_when_many_ms = 120'000;
 
 }  // namespace
-
-void advance_visible(brain_parts& parts, std::uint32_t stream_number) {
-    stream_run& run = parts.stream_runs[stream_number];
-    while (!run.pending.empty()) {
-        const auto& next = run.pending.front();
-        if (!next.durable || (next.needs_told && next.end > run.told_durable)) break;
-        run.visible = next.end;
-        run.pending.pop_front();
-        parts.touched.insert(stream_number);
-    }
-    while (!run.untold.empty() && run.untold.front().first <= run.told_durable) {
-        const auto answer = std::move(run.untold.front().second);
-        run.untold.pop_front();
-        answer();
-    }
-}
 
 stream* intake::find_or_create(session& from, const protocol::open& request) {
     if (!good_name(request.stream)) {
@@ -54,14 +32,20 @@ stream* intake::find_or_create(session& from, const protocol::open& request) {
         parts_.send_error(from.number, request.channel, code::read_only, parts_.read_only_reason);
         return nullptr;
     }
-    const std::uint32_t fresh = parts_.state.next_stream_number();
-    parts_.journal.append(log::record_type::stream_settings,
-                          records::stream_change{static_cast<std::uint64_t>(records::settings_change::set),
-                                                 fresh,
-                                                 request.stream,
-                                                 {static_cast<std::uint64_t>(parts_.options.default_grade)}},
-                          parts_.now);
-    return parts_.state.find(fresh);
+    return &depot_.find_or_create(request.stream);
+}
+
+// A client that opens again has given up what it had open for the same producer: what waits there comes
+// again, and only confirms are still due.
+void intake::close_others(session& from, const put_channel& opened) {
+    for (auto at = from.puts.begin(); at != from.puts.end();) {
+        put_channel& other = at->second;
+        const bool same = other.stream == opened.stream && other.producer_id == opened.producer_id &&
+                          other.epoch == opened.epoch;
+        if (same) other.batches_settled += other.waiting.size();
+        if (same) other.waiting.clear();
+        at = same && other.batches_settled == other.batches_received ? from.puts.erase(at) : std::next(at);
+    }
 }
 
 void intake::open(session& from, const protocol::open& request) {
@@ -83,7 +67,8 @@ void intake::open(session& from, const protocol::open& request) {
     channel.stream = into->number;
     channel.grade = static_cast<grade>(asked_grade.value_or(into->settings.grade));
     issue_identity(from, *into, request, channel);
-    if (channel.grade != grade::synced) ask_told(*into, into->next);
+    if (channel.grade != grade::synced) depot_.ask_told(*into, into->next);
+    close_others(from, channel);
     from.puts.insert_or_assign(request.channel, std::move(channel));
     // Synced before OPENED: an epoch that was told must not be issued again, nor a stream be forgotten.
     const auto answer = [this, to = from.number, on = request.channel] { answer_open(to, on); };
@@ -201,62 +186,17 @@ void intake::part(session& from, const protocol::part& request, const shared_byt
         parts.bytes += body.view;
 }
 
-intake::verdict intake::judge_items(const protocol::put& request, std::string_view batch,
-                                    item_notes& notes) const {
-    if (request.checksum_kind > 1) return {code::bad_frame, "unknown kind of checksum", 0};
-    if (request.checksum_kind == 1 && log::crc32c(batch) != request.checksum)
-        return {code::bad_frame, "the batch does not match its checksum", 0};
-    std::uint64_t items = 0;
-    batch_cursor cursor{batch};
-    while (const auto item = cursor.next()) {
-        ++items;
-        if (item->payload.size() > parts_.options.message_bytes_max)
-            return {code::too_large,
-                    "a message of " + std::to_string(item->payload.size()) + " bytes, the limit is " +
-                        std::to_string(parts_.options.message_bytes_max),
-                    0};
-        if (item->headers.empty()) continue;
-        notes.headers = true;
-        std::string problem;
-        auto asked = read_wishes(item->headers, parts_.steady_wall_ms(), problem);
-        if (!asked) return {code::unsupported, std::move(problem), 0};
-        if (!asked->any()) continue;
-        asked->index = items - 1;
-        wishes* const last = notes.wishes.empty() ? nullptr : &notes.wishes.back();
-        if (last != nullptr && last->index + last->count == asked->index && last->same_as(*asked))
-            ++last->count;
-        else
-            notes.wishes.push_back(*asked);
-    }
-    if (!cursor.good() || items != request.count || items == 0 || items > (1U << 24))
-        return {code::bad_frame, "the batch does not hold the messages it claims", 0};
-    return {};
-}
-
-intake::verdict intake::judge(const session& from, const put_channel& channel, const protocol::put& request,
-                              std::string_view batch, item_notes& notes) const {
-    if (!parts_.read_only_reason.empty()) return {code::read_only, parts_.read_only_reason, 0};
+verdict intake::judge(const session& from, const put_channel& channel, const protocol::put& request) const {
+    if (!parts_.read_only_reason.empty()) return {code::read_only, parts_.read_only_reason};
     stream* into = parts_.state.find(channel.stream);
-    if (into == nullptr) return {code::no_such_stream, "the stream was removed", 0};
-    if (!parts_.allowed(from, verb::publish, into->name)) return {code::denied, "not permitted", 0};
+    if (into == nullptr) return {code::no_such_stream, "the stream was removed"};
+    if (!parts_.allowed(from, verb::publish, into->name)) return {code::denied, "not permitted"};
     const producer_state* producer = into->find_producer(from.user, channel.producer_id);
     const std::uint64_t last = producer == nullptr ? 0 : producer->last_sequence;
     if (producer != nullptr && producer->epoch > channel.epoch)
         return {code::fenced, "a newer run of this producer has taken over", last + 1};
     if (request.previous != last || request.first <= last || request.first + request.count < request.first)
         return {code::out_of_order, "the batch does not follow the last one stored", last + 1};
-    if (parts_.disk_full) return {code::full, "the disk is full but for the reserve", last + 1};
-    const verdict items = judge_items(request, batch, notes);
-    if (!items.code.empty()) return items;
-    const std::size_t bytes = batch.size() + head_bytes_max + notes.wishes.size() * wishes_bytes_max;
-    if (bytes > parts_.options.record_bytes_max)
-        return {code::too_large,
-                "a batch of " + std::to_string(bytes) + " bytes, the limit is " +
-                    std::to_string(parts_.options.record_bytes_max),
-                last + 1};
-    if (!notes.wishes.empty() && parts_.kept.bytes > parts_.options.time_bytes_max)
-        return {code::full, "the spool keeps too many messages with a delay, an expiry or a priority",
-                last + 1};
     return {};
 }
 
@@ -290,128 +230,136 @@ void intake::put(session& from, const protocol::put& request, const shared_bytes
     const bool over =
         channel.batches_received - channel.batches_settled > window_batches + 1 ||
         (under_way > batch.view.size() && under_way > parts_.options.pool_bytes + batch_bytes_max);
-    const auto refuse = [&](std::string_view why, const std::string& reason, std::uint64_t expected) {
-        ++channel.batches_settled;
-        channel.bytes_settled += batch.view.size();
-        parts_.counters.messages_refused += request.count;
-        parts_.to_confirm.emplace(from.number, request.channel);  // the window moves on
-        parts_.send(from.number, encode(refused{request.channel, request.first, request.count,
-                                                std::string{why}, reason, expected}));
-    };
+    if (over) ++parts_.counters.frames_over_window;
     if (too_large)
-        return refuse(code::too_large,
-                      "a message may have " + std::to_string(parts_.options.message_bytes_max) + " bytes", 0);
-    if (over) {
-        ++parts_.counters.frames_over_window;
-        return refuse(code::out_of_order, "beyond the window", 0);
+        refuse(from, channel, request, batch.view.size(),
+               {code::too_large,
+                "a message may have " + std::to_string(parts_.options.message_bytes_max) + " bytes"});
+    else if (over)
+        refuse(from, channel, request, batch.view.size(), {code::out_of_order, "beyond the window"});
+    else if (!channel.waiting.empty() || !take(from, channel, request, batch)) {
+        channel.waiting.push_back({request, std::move(batch)});
+        waiting_.emplace(from.number, request.channel);
     }
+}
+
+void intake::refuse(session& from, put_channel& channel, const protocol::put& request, std::uint64_t bytes,
+                    const verdict& why) {
+    ++channel.batches_settled;
+    channel.bytes_settled += bytes;
+    parts_.counters.messages_refused += request.count;
+    parts_.to_confirm.emplace(from.number, request.channel);  // the window moves on
+    parts_.send(from.number, encode(refused{request.channel, request.first, request.count,
+                                            std::string{why.code}, why.reason, why.expected, why.fits}));
+}
+
+// False: it must wait until its stream has room.
+bool intake::take(session& from, put_channel& channel, const protocol::put& request,
+                  const shared_bytes& batch) {
     const bool writing = parts_.read_only_reason.empty();
     if (const stored_batch* known = !writing ? nullptr : find_duplicate(channel, from.user, request)) {
         parts_.counters.messages_duplicate += request.count;
         parts_.journal.sync_now();
-        return confirm_when_durable(from, request.channel, channel,
-                                    {request.first, request.count, known->offset, true}, batch.view.size());
+        confirm_when_durable(from, request.channel, channel, known->runs(true), batch.view.size());
+        return true;
     }
+    verdict found = judge(from, channel, request);
     item_notes notes;
-    const verdict found_wrong = judge(from, channel, request, batch.view, notes);
-    if (!found_wrong.code.empty()) return refuse(found_wrong.code, found_wrong.reason, found_wrong.expected);
-    store(from, request.channel, channel, request, std::move(batch), std::move(notes));
-}
-
-void intake::store(session& from, std::uint64_t channel_number, put_channel& channel,
-                   const protocol::put& request, shared_bytes batch, item_notes notes) {
-    stream& into = *parts_.state.find(channel.stream);
-    const std::uint64_t offset = into.next;
-    const std::uint64_t end = offset + request.count;
-    const std::uint64_t near_ms = notes.wishes.empty() ? 0 : near_until();
-    const records::messages_head head{from.user,        channel.producer_id, channel.epoch,
-                                      request.first,    request.time_ns,     request.checksum_kind,
-                                      request.checksum, std::nullopt,        std::move(notes.wishes),
-                                      near_ms,          std::nullopt};
-    if (!into.find_producer(from.user, channel.producer_id)) expire_producers(into, from.user);
-    const auto flags = static_cast<std::uint8_t>(static_cast<unsigned>(channel.grade) |
-                                                 (notes.headers ? records::has_headers : 0U));
-    parts_.journal.append({.type = log::record_type::messages,
-                           .flags = flags,
-                           .stream = into.number,
-                           .first_offset = offset,
-                           .count = static_cast<std::uint32_t>(request.count),
-                           .head = pack_struct(head),
-                           .body = batch},
-                          parts_.now);
-    parts_.counters.messages_stored += request.count;
-    stream_run& run = parts_.stream_runs[into.number];
-    run.pending.push_back({end, false, channel.grade != grade::synced});
-    if (channel.grade == grade::synced)
-        parts_.journal.sync_now();
-    else {
-        ask_told(into, end);
-        parts_.journal.sync_soon(parts_.now, 1'000'000'000);
+    if (found.taken()) {
+        const stream& into = *parts_.state.find(channel.stream);
+        const std::uint64_t expected = request.previous + 1;
+        const offer what{request.count, request.checksum_kind, request.checksum, batch.view};
+        found = admission_.judge(into, into.next, what, notes);
+        if (found.taken()) found = admission_.room(into, what, notes.fresh);
+        if (found.waits) return false;
+        found.expected = expected;
     }
-    // It may be shown once its record is as durable as was asked for, and readable from the log.
-    const grade shown_at = channel.grade == grade::synced ? grade::synced : grade::written;
-    parts_.journal.when(shown_at, [this, number = into.number, end] {
-        for (auto& each : parts_.stream_runs[number].pending)
-            if (each.end == end) each.durable = true;
-        advance_visible(parts_, number);
-    });
-    confirm_when_durable(from, channel_number, channel, {request.first, request.count, offset, false},
-                         batch.view.size());
-    parts_.cache.add(into.number, {offset,
-                                   request.count,
-                                   parts_.now.wall_ns,
-                                   static_cast<checksum_kind>(request.checksum_kind),
-                                   static_cast<std::uint32_t>(request.checksum),
-                                   std::move(batch),
-                                   {}});
+    if (found.taken())
+        store(from, channel, request, batch, std::move(notes));
+    else
+        refuse(from, channel, request, batch.view.size(), found);
+    return true;
 }
 
-// Many appointments wait in buckets of a minute each, for as long as they can.
-std::uint64_t intake::near_until() const {
-    const bool few = parts_.kept.appointments <= parts_.options.appointments_near;
-    return parts_.steady_wall_ms() +
-           (few ? parts_.options.near_ms : std::min(parts_.options.near_ms, near_when_many_ms));
+void intake::take_waiting() {
+    for (auto at = waiting_.begin(); at != waiting_.end();) {
+        session* from = parts_.find_session(at->first);
+        const auto channel = from == nullptr ? nullptr : &from->puts;
+        const auto open = channel == nullptr ? decltype(channel->find(0)){} : channel->find(at->second);
+        const bool there = channel != nullptr && open != channel->end();
+        while (there && !open->second.waiting.empty()) {
+            const waiting_put& next = open->second.waiting.front();
+            if (!take(*from, open->second, next.request, next.batch)) break;
+            open->second.waiting.pop_front();
+        }
+        at = there && !open->second.waiting.empty() ? std::next(at) : waiting_.erase(at);
+    }
 }
 
-void intake::ask_told(stream& into, std::uint64_t end) {
-    stream_run& run = parts_.stream_runs[into.number];
-    if (end + told_margin <= std::max(run.told_asked, into.told_mark)) return;
-    run.told_asked = end + told_step;
-    parts_.journal.append(
-        log::record_type::mark,
-        records::mark{static_cast<std::uint64_t>(records::mark_kind::told), into.number, 0, run.told_asked},
-        parts_.now);
-    parts_.journal.sync_now();
-    parts_.journal.when(grade::synced, [this, number = into.number, mark = run.told_asked] {
-        stream_run& told = parts_.stream_runs[number];
-        told.told_durable = std::max(told.told_durable, mark);
-        advance_visible(parts_, number);
-    });
+void intake::store(session& from, put_channel& channel, const protocol::put& request,
+                   const shared_bytes& batch, item_notes notes) {
+    stream& into = *parts_.state.find(channel.stream);
+    // Of a batch that is known whole only the fact is stored.
+    const bool whole_known = notes.fresh == 0;
+    const records::messages_head head{from.user,
+                                      channel.producer_id,
+                                      channel.epoch,
+                                      request.first,
+                                      request.time_ns,
+                                      whole_known ? 0 : request.checksum_kind,
+                                      whole_known ? 0 : request.checksum,
+                                      std::move(notes.known),
+                                      std::move(notes.wishes),
+                                      notes.near_ms,
+                                      std::nullopt,
+                                      std::move(notes.ids)};
+    depot::record what{pack_struct(head), request.count, 0, channel.grade, head.checksum_kind, head.checksum};
+    if (what.head.size() + batch.view.size() > parts_.options.record_bytes_max) {
+        const std::uint64_t record_bytes = what.head.size() + batch.view.size();
+        return refuse(from, channel, request, batch.view.size(),
+                      {code::too_large,
+                       "a batch of " + std::to_string(record_bytes) + " bytes, the limit is " +
+                           std::to_string(parts_.options.record_bytes_max),
+                       request.previous + 1, request.count / 2});
+    }
+    if (!into.find_producer(from.user, channel.producer_id)) expire_producers(into, from.user);
+    retention_.make_room(into, notes.fresh, batch.view.size());
+    what.flags = notes.headers ? records::has_headers : std::uint8_t{0};
+    const stored_batch stored{request.first, request.count, into.next, head.known};
+    depot_.store(into, what, whole_known ? shared_bytes{} : batch);
+    parts_.counters.messages_stored += notes.fresh;
+    parts_.counters.messages_duplicate += request.count - notes.fresh;
+    confirm_when_durable(from, request.channel, channel, stored.runs(false), batch.view.size());
 }
 
+// A duplicate is called one when it is synced, however durable its sender wants its own.
 void intake::confirm_when_durable(const session& from, std::uint64_t channel_number,
-                                  const put_channel& channel, protocol::stored_run what,
+                                  const put_channel& channel, std::vector<protocol::stored_run> runs,
                                   std::uint64_t bytes) {
-    const auto confirm = [this, to = from.number, channel_number, what, bytes] {
+    const bool duplicates = std::ranges::any_of(runs, &stored_run::duplicate);
+    std::uint64_t end = 0;
+    for (const stored_run& each : runs) end = std::max(end, each.offset + each.count);
+    const auto confirm = [this, to = from.number, channel_number, runs = std::move(runs), bytes] {
         session* waiting = parts_.find_session(to);
         if (waiting == nullptr) return;
         const auto open = waiting->puts.find(channel_number);
         if (open == waiting->puts.end()) return;
-        ++open->second.batches_settled;
-        open->second.bytes_settled += bytes;
-        open->second.up_to = std::max(open->second.up_to, what.first + what.count - 1);
-        open->second.confirmed.push_back(what);
+        put_channel& of = open->second;
+        ++of.batches_settled;
+        of.bytes_settled += bytes;
+        of.up_to = std::max(of.up_to, runs.back().first + runs.back().count - 1);
+        of.confirmed.insert(of.confirmed.end(), runs.begin(), runs.end());
         parts_.to_confirm.emplace(to, channel_number);
     };
-    if (channel.grade == grade::synced) return parts_.journal.when(grade::synced, confirm);
-    parts_.journal.when(channel.grade,
-                        [this, number = channel.stream, end = what.offset + what.count, confirm] {
-                            stream_run& run = parts_.stream_runs[number];
-                            if (end <= run.told_durable && run.untold.empty())
-                                confirm();
-                            else
-                                run.untold.emplace_back(end, confirm);
-                        });
+    if (duplicates) parts_.journal.sync_now();
+    if (channel.grade == grade::synced || duplicates) return parts_.journal.when(grade::synced, confirm);
+    parts_.journal.when(channel.grade, [this, number = channel.stream, end, confirm] {
+        stream_run& run = parts_.stream_runs[number];
+        if (end <= run.told_durable && run.untold.empty())
+            confirm();
+        else
+            run.untold.emplace_back(end, confirm);
+    });
 }
 
 void intake::send_confirms() {

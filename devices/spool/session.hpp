@@ -21,6 +21,12 @@ struct part_buffer {
     bool too_large = false;  ///< counted on, no longer kept
 };
 
+/// A PUT that waits for room in its stream.
+struct waiting_put {
+    protocol::put request;
+    shared_bytes batch;
+};
+
 /// One OPEN: a producer on a stream.
 struct put_channel {
     std::uint32_t stream = 0;
@@ -34,6 +40,7 @@ struct put_channel {
     std::uint64_t up_to = 0;                      ///< last sequence confirmed
     std::vector<protocol::stored_run> confirmed;  ///< not told yet
     part_buffer parts;
+    std::deque<waiting_put> waiting;  ///< and what came behind it, in order
 };
 
 /// One JOIN: a consumer of a group, or a reader (no group) that sees everything and settles nothing.

@@ -15,12 +15,11 @@ struct saved_stream {
     ferry::lanes::saved lanes;
     std::vector<group::saved> groups;
     std::vector<producer_state> producers;
-    std::vector<stream::byte_mark> byte_marks;
-    std::uint64_t bytes_stored = 0;
+    ferry::byte_marks byte_marks;
     std::vector<std::uint64_t> removed;
     static auto fields(auto& m) {
         return std::tie(m.number, m.name, m.settings, m.next, m.first, m.told_mark, m.lanes, m.groups,
-                        m.producers, m.byte_marks, m.bytes_stored, m.removed);
+                        m.producers, m.byte_marks, m.removed);
     }
 };
 struct saved_state {
@@ -28,15 +27,15 @@ struct saved_state {
     std::optional<std::uint64_t> stopped;
     std::uint64_t next_stream_number = 1, next_group_number = 1;
     std::vector<saved_stream> streams;
+    std::string ids;
     static auto fields(auto& m) {
-        return std::tie(m.version, m.stopped, m.next_stream_number, m.next_group_number, m.streams);
+        return std::tie(m.version, m.stopped, m.next_stream_number, m.next_group_number, m.streams, m.ids);
     }
 };
 
 saved_stream save_stream(const stream& from, instant now, bool with_leases) {
-    saved_stream into{
-        from.number, from.name, from.settings,   from.next,         from.first,  from.told_mark, {},
-        {},          {},        from.byte_marks, from.bytes_stored, from.removed};
+    saved_stream into{from.number, from.name, from.settings,   from.next,   from.first, from.told_mark, {},
+                      {},          {},        from.byte_marks, from.removed};
     into.lanes = from.lanes.save();
     for (const auto& [number, each] : from.groups) into.groups.push_back(each.save(now, with_leases));
     for (const auto& [key, each] : from.producers) into.producers.push_back(each);
@@ -57,7 +56,6 @@ stream load_stream(saved_stream&& from, instant now) {
     for (producer_state& each : from.producers)
         into.producers.emplace(stream::producer_key{each.user, each.id}, std::move(each));
     into.byte_marks = std::move(from.byte_marks);
-    into.bytes_stored = from.bytes_stored;
     into.removed = std::move(from.removed);
     into.removed.resize(std::max(into.removed.size(), records::removal_reasons));
     return into;
@@ -114,7 +112,16 @@ bool spool_state::apply_messages(const log::record_header& header, std::string_v
         if (each.index + each.count > header.count) return false;
         into->lanes.place({header.first_offset, header.count}, each, head.near_ms);
     }
-    into->count_bytes(header.first_offset, header.length - (payload.size() - batch.size()));
+    into->byte_marks.add({header.first_offset, header.count},
+                         header.length - (payload.size() - batch.size()));
+    for (const records::known_items& each : head.known) {
+        if (each.index + each.count > header.count) return false;
+        into->lanes.gaps.add({header.first_offset + each.index, each.count});
+    }
+    const bool good = records::each_id(head.ids, [&](std::uint32_t index, const id_hash& id) {
+        ids_.add(id, header.first_offset + index, header.wall_ns / 1'000'000'000);
+    });
+    if (!good) return false;
 
     producer_state& from = into->producers[{head.user, head.producer_id}];
     if (from.id.empty()) {
@@ -125,7 +132,7 @@ bool spool_state::apply_messages(const log::record_header& header, std::string_v
     from.last_sequence = std::max(from.last_sequence, head.first_sequence + header.count - 1);
     from.last_used_wall_ns = header.wall_ns;
     if (from.recent.size() >= protocol::window_batches) from.recent.erase(from.recent.begin());
-    from.recent.push_back({head.first_sequence, header.count, header.first_offset});
+    from.recent.push_back({head.first_sequence, header.count, header.first_offset, std::move(head.known)});
     return true;
 }
 
@@ -185,6 +192,9 @@ bool spool_state::apply_mark(std::string_view payload) {
         if (target != nullptr) target->apply_mark(record.offset);
     } else if (owner != nullptr && record.kind == static_cast<std::uint64_t>(records::mark_kind::due)) {
         owner->lanes.mark_due(record.offset);
+    } else if (owner != nullptr && record.kind == static_cast<std::uint64_t>(records::mark_kind::expired)) {
+        // While the spool runs they are out already.
+        owner->lanes.take_expired(record.offset, ~std::uint64_t{0});
     } else if (owner != nullptr) {
         owner->told_mark = std::max(owner->told_mark, record.offset);
     }
@@ -203,7 +213,9 @@ bool spool_state::apply_stream_change(std::string_view payload) {
     stream& changed = streams_[number];
     changed.number = number;
     changed.name = record.name;
+    if (!changed.keeps_acked()) changed.let_go();
     changed.settings = record.settings;
+    changed.settle_first();  // it may have been told to keep less
     numbers_.insert_or_assign(record.name, number);
     next_stream_number_ = std::max(next_stream_number_, number + 1);
     return true;
@@ -262,6 +274,19 @@ bool spool_state::apply_producer_change(std::string_view payload, std::uint64_t 
     return true;
 }
 
+// Nothing but a purge and damage takes dead letters: those have limits of their own.
+void spool_state::remove(stream& from, run gone, records::removal_reason why) {
+    const bool dead_too = why == records::removal_reason::purge || why == records::removal_reason::damage;
+    for (auto& [number, each] : from.groups) each.apply_removed(gone, from.lanes, dead_too);
+    run_set nowhere;
+    nowhere.add(gone);
+    for (auto& [number, each] : from.groups)
+        for (auto died = each.dead().next(gone.first); died && died->offset < gone.end();
+             died = each.dead().next(died->end()))
+            nowhere.remove({died->offset, died->count});
+    for (const auto& [first, end] : nowhere.runs()) from.lanes.remove({first, end - first});
+}
+
 bool spool_state::apply_removed(std::string_view payload) {
     records::removed record;
     if (!unpack_struct(payload, record)) return false;
@@ -274,8 +299,7 @@ bool spool_state::apply_removed(std::string_view payload) {
             if (whose != owner->groups.end()) whose->second.apply_drop(each);
             continue;
         }
-        for (auto& [number, each_group] : owner->groups) each_group.apply_removed(each, owner->lanes);
-        owner->lanes.remove(each);
+        remove(*owner, each, static_cast<records::removal_reason>(record.reason));
     }
     owner->settle_first();
     return true;
@@ -298,12 +322,13 @@ std::string spool_state::save(std::optional<std::uint64_t> stopped_incarnation, 
     into.next_group_number = next_group_number_;
     for (const auto& [number, each] : streams_)
         into.streams.push_back(save_stream(each, now, stopped_incarnation.has_value()));
+    into.ids = ids_.save();
     return pack_struct(into);
 }
 
 bool spool_state::load(std::string_view saved, instant now) {
     saved_state from;
-    if (!unpack_struct(saved, from) || from.version != snapshot_version) return false;
+    if (!unpack_struct(saved, from) || from.version != snapshot_version || !ids_.load(from.ids)) return false;
     stopped_ = from.stopped;
     next_stream_number_ = static_cast<std::uint32_t>(from.next_stream_number);
     next_group_number_ = static_cast<std::uint32_t>(from.next_group_number);

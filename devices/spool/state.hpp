@@ -40,6 +40,9 @@ class spool_state {
     stream* find(std::uint32_t number);
     const std::map<std::uint32_t, stream>& streams() const noexcept { return streams_; }
     std::map<std::uint32_t, stream>& streams() noexcept { return streams_; }
+    const id_window& ids() const noexcept { return ids_; }
+    /// Ids older than this are of use to no stream. They may be remembered again by a replay.
+    void forget_ids_before(std::uint64_t wall_s) { ids_.forget_before(wall_s); }
     std::uint32_t next_stream_number() const noexcept { return next_stream_number_; }
     std::uint32_t next_group_number() const noexcept { return next_group_number_; }
 
@@ -55,10 +58,12 @@ class spool_state {
     bool apply_producer_change(std::string_view payload, std::uint64_t wall_ns);
     bool apply_removed(std::string_view payload);
     bool apply_appointments(std::string_view payload);
+    static void remove(stream& from, run gone, records::removal_reason why);
     group* find_group(std::uint64_t stream_number, std::uint64_t group_number, stream*& owner);
 
     std::map<std::uint32_t, stream> streams_;
     std::map<std::string, std::uint32_t, std::less<>> numbers_;
+    id_window ids_;
     std::uint32_t next_stream_number_ = 1;
     std::uint32_t next_group_number_ = 1;
     std::optional<std::uint64_t> stopped_;

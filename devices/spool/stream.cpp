@@ -3,11 +3,21 @@
 #include <algorithm>
 
 namespace ferry {
-namespace {
 
-constexpr std::uint64_t byte_mark_spacing = 256 << 10;
-
-}  // namespace
+std::vector<protocol::stored_run> stored_batch::runs(bool resent) const {
+    std::vector<protocol::stored_run> all;
+    std::uint64_t at = 0;
+    const auto fresh_until = [&](std::uint64_t index) {
+        if (index > at) all.push_back({first + at, index - at, offset + at, resent});
+    };
+    for (const records::known_items& each : known) {
+        fresh_until(each.index);
+        all.push_back({first + each.index, each.count, each.offset, true});
+        at = each.index + each.count;
+    }
+    fresh_until(count);
+    return all;
+}
 
 group* stream::find_group(std::string_view group_name) {
     for (auto& [group_number, each] : groups)
@@ -27,30 +37,22 @@ producer_state* stream::find_named_producer(const std::string& user, const std::
 }
 
 void stream::remove_group(std::uint32_t group_number) {
-    if (groups.size() == 1 && groups.contains(group_number)) {
-        const offset_set needed = kept();
-        for (std::uint64_t at = needed.next_absent(first); at < next; at = needed.next_absent(at)) {
-            const std::uint64_t until = needed.next(at).value_or(next);
-            lanes.remove({at, until - at});
-            at = until;
-        }
-    }
+    if (!keeps_acked() && groups.size() == 1 && groups.contains(group_number)) let_go();
     groups.erase(group_number);
     settle_first();
 }
 
 void stream::settle_first() {
-    std::uint64_t needed = groups.empty() ? std::min(next, lanes.gaps.first_absent(first)) : next;
-    for (const auto& [group_number, each] : groups) needed = std::min(needed, each.needed_from(lanes));
+    std::uint64_t needed = next;
+    if (keeps_acked())
+        needed = std::min(next, lanes.gaps.first_absent(first));
+    else
+        for (const auto& [group_number, each] : groups) needed = std::min(needed, each.needed_from(lanes));
     if (needed <= first) return;
     first = needed;
     for (auto& [group_number, each] : groups) each.pass(first);
     lanes.forget_below(first);
-    auto keep =
-        std::upper_bound(byte_marks.begin(), byte_marks.end(), first,
-                         [](std::uint64_t offset, const byte_mark& mark) { return offset < mark.offset; });
-    if (keep != byte_marks.begin()) --keep;
-    byte_marks.erase(byte_marks.begin(), keep);
+    byte_marks.forget_below(first);
 }
 
 stream::kept_part stream::kept(run within) const {
@@ -59,9 +61,11 @@ stream::kept_part stream::kept(run within) const {
     const std::uint64_t end = std::min(within.end(), next);
     if (from >= end) return needed;
     within = {from, end - from};
-    for (const auto& [group_number, each] : groups)
-        needed.pieces += each.add_needed(needed.offsets, within, lanes);
-    if (!groups.empty()) return needed;
+    if (!keeps_acked()) {
+        for (const auto& [group_number, each] : groups)
+            needed.pieces += each.add_needed(needed.offsets, within, lanes);
+        return needed;
+    }
     for (std::uint64_t at = lanes.gaps.first_absent(from); at < end; at = lanes.gaps.first_absent(at)) {
         const auto gap = lanes.gaps.next_run(at);
         const std::uint64_t until = gap ? std::min(end, gap->first) : end;
@@ -72,28 +76,45 @@ stream::kept_part stream::kept(run within) const {
     return needed;
 }
 
+void stream::let_go() {
+    const offset_set live = kept();
+    for (std::uint64_t at = first; at < next;) {
+        const auto run = live.next_run(at, next);
+        const std::uint64_t until = run ? run->first : next;
+        if (until > at) lanes.remove({at, until - at});
+        at = run ? run->end() : next;
+    }
+}
+
+offset_set stream::removable() const {
+    offset_set left = kept();
+    for (const auto& [gap, end] : lanes.gaps.runs()) left.remove(run{gap, end - gap});
+    for (const auto& [group_number, each] : groups)
+        for (const auto& [offset, died] : each.dead().runs()) left.remove(run{offset, died.count});
+    return left;
+}
+
+bool stream::dead_somewhere(std::uint64_t offset) const {
+    return std::any_of(groups.begin(), groups.end(), [&](const auto& entry) {
+        return entry.second.dead().count({offset, 1}) > 0;
+    });
+}
+
 std::uint64_t stream::messages() const {
     offset_set needed = kept();
     for (const auto& [gap, end] : lanes.gaps.runs()) needed.remove(run{gap, end - gap});
     return needed.count();
 }
 
-std::uint64_t stream::bytes() const {
-    if (first >= next || byte_marks.empty()) return 0;
-    const byte_mark& low = byte_marks.front();
-    const byte_mark high = byte_marks.size() > 1 ? byte_marks[1] : byte_mark{next, bytes_stored};
-    if (first <= low.offset || high.offset <= low.offset) return bytes_stored - low.bytes_before;
-    const double share =
-        static_cast<double>(first - low.offset) / static_cast<double>(high.offset - low.offset);
-    const auto gone =
-        static_cast<std::uint64_t>(share * static_cast<double>(high.bytes_before - low.bytes_before));
-    return bytes_stored - low.bytes_before - gone;
-}
-
-void stream::count_bytes(std::uint64_t first_offset, std::uint64_t bytes) {
-    if (byte_marks.empty() || bytes_stored - byte_marks.back().bytes_before >= byte_mark_spacing)
-        byte_marks.push_back({first_offset, bytes_stored});
-    bytes_stored += bytes;
+std::uint64_t stream::bytes_of(const offset_set& some, std::uint64_t from) const {
+    std::uint64_t sum = 0;
+    for (auto each = some.next_run(from, next); each; each = some.next_run(each->end(), next)) {
+        sum += byte_marks.bytes(*each);
+        for (auto gap = lanes.gaps.next_run(each->first); gap && gap->first < each->end();
+             gap = lanes.gaps.next_run(gap->end()))
+            sum -= byte_marks.bytes({gap->first, std::min(gap->end(), each->end()) - gap->first});
+    }
+    return sum;
 }
 
 }  // namespace ferry

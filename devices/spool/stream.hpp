@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/protocol.hpp"
+#include "devices/spool/byte_marks.hpp"
 #include "devices/spool/group.hpp"
 #include "devices/spool/record_payload.hpp"
 
@@ -18,7 +19,10 @@ struct stored_batch {
     std::uint64_t first = 0;  ///< sequence
     std::uint64_t count = 0;
     std::uint64_t offset = 0;
-    static auto fields(auto& m) { return std::tie(m.first, m.count, m.offset); }
+    std::vector<records::known_items> known;  ///< of these, what was elsewhere already
+    static auto fields(auto& m) { return std::tie(m.first, m.count, m.offset, m.known); }
+    /// What STORED says of it: all duplicates when it is `resent`.
+    std::vector<protocol::stored_run> runs(bool resent) const;
 };
 
 /// What is known of one producer on one stream. The user is part of who it is.
@@ -63,7 +67,10 @@ struct stream {
     /// Raises `first` to what the groups still need; without a group everything is kept.
     void settle_first();
 
-    /// What some group still needs, everything without a group. It never grows by an offset that is stored:
+    /// Acks remove nothing: it has no group, or was told to keep more than what is not acked.
+    bool keeps_acked() const noexcept { return groups.empty() || settings.retain != 0; }
+
+    /// What is kept: what some group still needs, or everything. It never grows by an offset that is stored:
     /// what all are through with may be gone from the log at any time.
     offset_set kept() const { return kept({first, next - first}).offsets; }
     /// The same, of one part of the stream, and in how many pieces it came: what the finding of it cost.
@@ -72,20 +79,22 @@ struct stream {
         std::size_t pieces = 0;
     };
     kept_part kept(run within) const;
+    /// What is kept and is no dead letter anywhere: what may be let go to make room.
+    offset_set removable() const;
+    /// What is not kept now is gone for good, whatever is told to be kept from now on.
+    void let_go();
+    /// Whether the message is a dead letter of any group.
+    bool dead_somewhere(std::uint64_t offset) const;
 
     /// Messages stored and not removed.
     std::uint64_t messages() const;
-    /// Their bytes, exact to about 256 KiB.
-    std::uint64_t bytes() const;
-    void count_bytes(std::uint64_t first_offset, std::uint64_t bytes);
-
-    struct byte_mark {
-        std::uint64_t offset = 0;        ///< from here
-        std::uint64_t bytes_before = 0;  ///< so many bytes were stored below
-        static auto fields(auto& m) { return std::tie(m.offset, m.bytes_before); }
-    };
-    std::vector<byte_mark> byte_marks;  ///< one per `byte_mark_spacing` of stored bytes
-    std::uint64_t bytes_stored = 0;
+    /// Their bytes: exact for each batch of a small stream, to one part in 128 of a large one.
+    std::uint64_t bytes() const { return bytes_of(kept(), first); }
+    ferry::byte_marks byte_marks;
+    std::uint64_t bytes_of(const offset_set& some, std::uint64_t from) const;
+    /// A bound for `messages` and `bytes` from above that costs nothing.
+    std::uint64_t messages_most() const noexcept { return next - first; }
+    std::uint64_t bytes_most() const { return byte_marks.bytes({first, next - first}); }
 };
 
 }  // namespace ferry

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace ferry {
 namespace {
@@ -9,6 +10,10 @@ namespace {
 using settings = records::stream_settings;
 
 constexpr std::array<std::string_view, 3> grade_names = {"synced", "written", "queued"};
+constexpr std::array<std::string_view, 3> full_names = {"reject", "block", "drop-oldest"};
+constexpr std::array<std::string_view, 2> expired_names = {"drop", "dead-letter"};
+
+constexpr std::uint64_t ms_max = 100ULL * 366 * 24 * 3600 * 1000;
 
 template <std::uint64_t settings::*Field>
 bool read_number(const header_value& from, settings& into) {
@@ -23,21 +28,69 @@ header_value show_number(const settings& from) {
     return static_cast<std::int64_t>(from.*Field);
 }
 
-bool read_grade(const header_value& from, settings& into) {
+template <std::uint64_t settings::*Field>
+bool read_ms(const header_value& from, settings& into) {
+    const auto* number = std::get_if<std::int64_t>(&from);
+    return number != nullptr && *number <= static_cast<std::int64_t>(ms_max) &&
+           read_number<Field>(from, into);
+}
+
+// A word of a list is kept as its place there.
+template <std::uint64_t settings::*Field, const auto& Names>
+bool read_word(const header_value& from, settings& into) {
     const auto* name = std::get_if<std::string>(&from);
-    const auto found =
-        name == nullptr ? grade_names.end() : std::find(grade_names.begin(), grade_names.end(), *name);
-    if (found == grade_names.end()) return false;
-    into.grade = static_cast<std::uint64_t>(found - grade_names.begin());
+    const auto found = name == nullptr ? Names.end() : std::find(Names.begin(), Names.end(), *name);
+    if (found == Names.end()) return false;
+    into.*Field = static_cast<std::uint64_t>(found - Names.begin());
     return true;
 }
 
-header_value show_grade(const settings& from) {
-    return std::string{grade_names.at(from.grade)};
+template <std::uint64_t settings::*Field, const auto& Names>
+header_value show_word(const settings& from) {
+    return std::string{Names.at(from.*Field)};
 }
 
-constexpr std::array<stream_setting, 3> table = {{
-    {"sync", "synced, written or queued", read_grade, show_grade},
+bool read_retain(const header_value& from, settings& into) {
+    using records::retain_kind;
+    const auto* text = std::get_if<std::string>(&from);
+    if (text == nullptr) return false;
+    const auto set = [&](retain_kind kind, std::uint64_t ms) {
+        into.retain = static_cast<std::uint64_t>(kind);
+        into.retain_ms = ms;
+        return true;
+    };
+    if (*text == "acked") return set(retain_kind::acked, 0);
+    if (*text == "all") return set(retain_kind::all, 0);
+    std::uint64_t ms = 0;
+    const char* const end = text->data() + text->size();
+    const auto [unit, problem] = std::from_chars(text->data(), end, ms);
+    const bool good = problem == std::errc{} && std::string_view{unit, end} == "ms" && ms > 0 && ms <= ms_max;
+    return good && set(retain_kind::age, ms);
+}
+
+header_value show_retain(const settings& from) {
+    using records::retain_kind;
+    if (from.retain == static_cast<std::uint64_t>(retain_kind::acked)) return "acked";
+    if (from.retain == static_cast<std::uint64_t>(retain_kind::all)) return "all";
+    return std::to_string(from.retain_ms) + "ms";
+}
+
+constexpr std::array<stream_setting, 11> table = {{
+    {"sync", "synced, written or queued", read_word<&settings::grade, grade_names>,
+     show_word<&settings::grade, grade_names>},
+    {"retain", "acked, all or an age such as 60000ms", read_retain, show_retain},
+    {"max_bytes", "a number of bytes, 0 for no limit", read_number<&settings::bytes_max>,
+     show_number<&settings::bytes_max>},
+    {"max_messages", "a number, 0 for no limit", read_number<&settings::messages_max>,
+     show_number<&settings::messages_max>},
+    {"when_full", "reject, block or drop-oldest", read_word<&settings::when_full, full_names>,
+     show_word<&settings::when_full, full_names>},
+    {"ttl_ms", "milliseconds, 0 for none", read_ms<&settings::ttl_ms>, show_number<&settings::ttl_ms>},
+    {"expired", "drop or dead-letter", read_word<&settings::expired, expired_names>,
+     show_word<&settings::expired, expired_names>},
+    {"max_message_bytes", "a number of bytes, 0 for what the spool takes",
+     read_number<&settings::message_bytes_max>, show_number<&settings::message_bytes_max>},
+    {"dedup_ms", "milliseconds, 0 for none", read_ms<&settings::dedup_ms>, show_number<&settings::dedup_ms>},
     {"dead_max_messages", "a number, 0 for no limit", read_number<&settings::dead_messages_max>,
      show_number<&settings::dead_messages_max>},
     {"dead_max_age_ms", "milliseconds, 0 for no limit", read_number<&settings::dead_age_ms_max>,

@@ -17,8 +17,11 @@ class time_search {
   public:
     explicit time_search(brain_parts& parts) : parts_{parts} {}
 
-    /// Calls `then` with the offset, the stream's next when all is older; perhaps before it returns.
-    void find(const stream& in, std::uint64_t wall_ns, std::function<void(std::uint64_t)> then);
+    using then_call = std::function<void(std::uint64_t offset, std::uint64_t wall_ns)>;
+
+    /// Calls `then` with the offset and when that was stored; with the stream's next and 0 when all is older.
+    /// Perhaps before it returns.
+    void find(const stream& in, std::uint64_t wall_ns, then_call then);
 
     /// False: the read was not ours.
     bool read_done(std::uint64_t cookie, const log::read_result& result);
@@ -29,7 +32,8 @@ class time_search {
         std::uint64_t wall_ns = 0;
         std::uint64_t low = 0;   // all below was stored before
         std::uint64_t high = 0;  // all from here on was not
-        std::function<void(std::uint64_t)> then;
+        std::uint64_t high_wall_ns = 0;
+        then_call then;
     };
     void step(search&& next);
 

@@ -17,7 +17,7 @@ constexpr std::uint64_t expired_per_turn = 65'536;  // others have their turn in
 
 bool needed(const stream& in, std::uint64_t offset) {
     if (offset < in.first || in.lanes.gaps.contains(offset)) return false;
-    if (in.groups.empty()) return true;
+    if (in.keeps_acked()) return true;
     return std::any_of(in.groups.begin(), in.groups.end(),
                        [&](const auto& entry) { return entry.second.needs(offset, in.lanes); });
 }
@@ -82,6 +82,20 @@ void timetable::come_due(std::uint32_t stream_number) {
     parts_.touched.insert(stream_number);
 }
 
+// What a group was not through with becomes a dead letter of it.
+void timetable::bury(stream& in, const std::vector<run>& over) {
+    for (auto& [number, whose] : in.groups) {
+        records::dead record{in.number, number, {}};
+        for (const run& each : over)
+            for (std::uint64_t at = each.first; at < each.end(); ++at)
+                if (whose.needs(at, in.lanes))
+                    record.runs.push_back({at, 1, whose.attempts_of(at), "expired", parts_.now.wall_ns});
+        if (record.runs.empty()) continue;
+        parts_.counters.messages_dead += record.runs.size();
+        parts_.journal.append(log::record_type::dead, record, parts_.now);
+    }
+}
+
 void timetable::expire(stream& in) {
     if (in.lanes.expiring().next_ms() > parts_.steady_wall_ms()) return;
     parts_.journal.flush_acks(parts_.now);
@@ -89,15 +103,30 @@ void timetable::expire(stream& in) {
     records::removed record{in.number, static_cast<std::uint64_t>(records::removal_reason::expiry), {}, 0, 0};
     for (auto at = over.next(0); at; at = over.next(*at + 1)) {
         if (!needed(in, *at)) continue;
-        ++record.messages;
+        record.messages += in.dead_somewhere(*at) ? 0 : 1;
         if (!record.runs.empty() && record.runs.back().end() == *at)
             ++record.runs.back().count;
         else
             record.runs.push_back({*at, 1});
     }
     if (record.runs.empty()) return;
+    // A message that is redriven later is not to expire again when the log is replayed.
+    const std::uint64_t until_ms = std::min(parts_.steady_wall_ms(), in.lanes.expiring().next_ms() - 1);
+    parts_.journal.append(
+        log::record_type::mark,
+        records::mark{static_cast<std::uint64_t>(records::mark_kind::expired), in.number, 0, until_ms},
+        parts_.now);
+    if (in.settings.expired == static_cast<std::uint64_t>(records::when_expired::dead_letter)) {
+        bury(in, record.runs);
+        // Where acks remove nothing it would stay, for groups to come.
+        if (!in.keeps_acked()) record.runs.clear();
+        record.messages = 0;
+        for (const run& each : record.runs)
+            for (std::uint64_t at = each.first; at < each.end(); ++at)
+                record.messages += in.dead_somewhere(at) ? 0 : 1;
+    }
     parts_.counters.messages_expired += record.messages;
-    parts_.journal.append(log::record_type::removed, record, parts_.now);
+    if (!record.runs.empty()) parts_.journal.append(log::record_type::removed, record, parts_.now);
     parts_.journal.sync_soon(parts_.now, 0);
     parts_.touched.insert(in.number);
 }

@@ -46,6 +46,7 @@ class timetable {
     void mark_due(stream& in, stream_run& run);
     void come_due(std::uint32_t stream_number);
     void expire(stream& in);
+    void bury(stream& in, const std::vector<run>& over);
     bool is_open(const stream& in, const calendar& of) const;
     void read_next();
     bool ask(const stream& in);

@@ -13,7 +13,9 @@ constexpr std::int64_t longest_ms = 100LL * 366 * 24 * 3600 * 1000;
 constexpr std::int64_t latest_ms = 400LL * 366 * 24 * 3600 * 1000;  // since 1970: 44 bits
 
 // What is not built is refused, never ignored.
-constexpr std::array<std::string_view, 2> not_built = {"key", "message-id"};
+constexpr std::array<std::string_view, 1> not_built = {"key"};
+
+constexpr std::size_t id_bytes_max = 1024;
 
 std::optional<std::uint64_t> number(const header_map& headers, const char* name, std::int64_t most,
                                     std::string& problem) {
@@ -25,9 +27,23 @@ std::optional<std::uint64_t> number(const header_map& headers, const char* name,
     return std::nullopt;
 }
 
+// The number 7 is another id than the text "7".
+std::string id_of(const header_map& headers, std::string& problem) {
+    const auto found = headers.find("message-id");
+    if (found == headers.end()) return {};
+    if (const auto* number = std::get_if<std::int64_t>(&found->second)) return "i" + std::to_string(*number);
+    const auto* text = std::get_if<std::string>(&found->second);
+    const auto* bytes = std::get_if<binary>(&found->second);
+    const std::size_t size = text != nullptr ? text->size() : bytes->bytes.size();
+    if (size == 0 || size > id_bytes_max)
+        problem = "the header 'message-id' has 1 to " + std::to_string(id_bytes_max) + " bytes";
+    if (text != nullptr) return "s" + *text;
+    return "b" + bytes->bytes;
+}
+
 }  // namespace
 
-std::optional<wishes> read_wishes(std::string_view bytes, std::uint64_t wall_ms, std::string& problem) {
+std::optional<asked> read_wishes(std::string_view bytes, std::uint64_t wall_ms, std::string& problem) {
     const auto headers = read_headers(bytes);
     if (!headers) {
         problem = "headers that are no map of str to str, int or bin";
@@ -36,7 +52,9 @@ std::optional<wishes> read_wishes(std::string_view bytes, std::uint64_t wall_ms,
     for (const std::string_view name : not_built)
         if (headers->contains(std::string{name}))
             problem = "the header '" + std::string{name} + "' is not supported by this spool";
-    wishes asked;
+    asked found;
+    found.id = id_of(*headers, problem);
+    wishes& asked = found.wishes;
     asked.priority = number(*headers, "priority", 9, problem).value_or(0);
     const auto delay = number(*headers, "delay", longest_ms, problem);
     const auto deliver_at = number(*headers, "deliver-at", latest_ms, problem);
@@ -49,7 +67,7 @@ std::optional<wishes> read_wishes(std::string_view bytes, std::uint64_t wall_ms,
     asked.due_ms = due > wall_ms ? due : 0;
     if (ttl) asked.expires_ms = wall_ms + *ttl;
     if (expires_at) asked.expires_ms = std::max<std::uint64_t>(*expires_at, 1);
-    return asked;
+    return found;
 }
 
 }  // namespace ferry

@@ -1,9 +1,12 @@
 // What a message asks of the spool, in its headers: when it may be delivered, how long it is worth
-// delivering, how urgent it is.
+// delivering, how urgent it is, and by which id it is to be known.
 //
-//     delay       int      milliseconds after it was stored          deliver-at   int    wall time, ms since
-//     1970 ttl         int      milliseconds after it was stored          expires-at   int    the same
-//     priority    int      0 to 9
+//     delay       int               milliseconds after it was stored
+//     deliver-at  int               wall time, milliseconds since 1970
+//     ttl         int               milliseconds after it was stored
+//     expires-at  int               wall time, milliseconds since 1970
+//     priority    int               0 to 9
+//     message-id  str, bin or int   1 to 1,024 bytes
 //
 // They are read once, when the batch arrives, and kept in the head of its record as absolute times, so that
 // nothing needs to look into a batch again.
@@ -37,8 +40,13 @@ struct wishes {
     friend bool operator==(const wishes&, const wishes&) = default;
 };
 
+struct asked {
+    ferry::wishes wishes;
+    std::string id;  ///< empty: it has none
+};
+
 /// What the item's headers (the msgpack map) ask for at this wall time. A header that cannot be obeyed is
 /// named in `problem`, in words.
-std::optional<wishes> read_wishes(std::string_view headers, std::uint64_t wall_ms, std::string& problem);
+std::optional<asked> read_wishes(std::string_view headers, std::uint64_t wall_ms, std::string& problem);
 
 }  // namespace ferry

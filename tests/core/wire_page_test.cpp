@@ -105,9 +105,9 @@ TEST_CASE("wire page: a producer's messages") {
     holds(stored{1, 9, 14, {{13, 2, 1000, false}}, 0, 65, 8388642},
           "982401090e91940d02cd03e8c20041ce00800022");
     holds(refused{1, 15, 4, "out-of-order", "the batch does not follow the last one stored", 15},
-          "9725010f04c40c6f75742d6f662d6f72646572c42d74686520626174636820646f6573206e6f7420666f6c6c6f77207468"
+          "9825010f04c40c6f75742d6f662d6f72646572c42d74686520626174636820646f6573206e6f7420666f6c6c6f77207468"
           "65206c"
-          "617374206f6e652073746f7265640f");
+          "617374206f6e652073746f7265640f00");
 }
 
 TEST_CASE("wire page: a consumer's messages") {

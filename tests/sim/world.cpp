@@ -83,6 +83,7 @@ void world::open_spool() {
             if (!each.torn_tail) throw std::logic_error{"damage after a crash: " + each.reason};
     brain_options of;
     of.incarnation = log_->opened().owner_epoch;
+    of.spool_id = log_->opened().spool_id;
     of.seed = random_();
     of.record_bytes_max = log_->record_bytes_max();
     of.pool_bytes = 4096;
@@ -253,11 +254,12 @@ void world::tick_all() {
 void world::check_fates(producer& who) {
     while (!who.waiting.empty()) {
         const auto& first = who.waiting.front();
-        if (first.place.fate->is == batch_fate::state::pending) return;
-        if (first.place.fate->is == batch_fate::state::stored)
-            model_.confirmed(first.text, first.place.fate->offset + first.place.index);
-        else if (first.place.fate->code != protocol::code::read_only)
-            throw std::logic_error{"refused: " + first.place.fate->code + " " + first.place.fate->reason};
+        const message_fate fate = first.place.now();
+        if (fate.is == message_fate::state::pending) return;
+        if (fate.is == message_fate::state::stored)
+            model_.confirmed(first.text, fate.offset);
+        else if (first.place.fate->code() != protocol::code::read_only)
+            throw std::logic_error{"refused: " + first.place.fate->code() + " " + first.place.fate->reason()};
         who.waiting.pop_front();
     }
 }

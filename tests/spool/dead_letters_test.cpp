@@ -161,7 +161,7 @@ TEST_CASE("group: an ack of what was removed while it was leased is told that it
     g.take(*g.pick(10, gaps, 4), gaps, g.new_lease(some_lease(7)));
     g.apply_ack({0, 1}, gaps);
     gaps.gaps.add({0, 6});
-    g.apply_removed({0, 6}, gaps);
+    g.apply_removed({0, 6}, gaps, true);
     const ack_outcome outcome = judged(g, 7, {0, 6});
     CHECK(outcome.already == std::vector<run>{{0, 1}, {4, 2}});
     CHECK(outcome.gone == std::vector<run>{{1, 3}});

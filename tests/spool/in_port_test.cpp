@@ -62,8 +62,12 @@ struct answered_port {
                 std::vector<std::string> payloads;
                 batch_cursor cursor{what.body.value().view};
                 while (const auto item = cursor.next()) payloads.emplace_back(item->payload);
-                if (const std::string code = judge(payloads); !code.empty())
-                    return reply(refused{channel, asked.first, asked.count, code, "because", asked.first});
+                if (const std::string code = judge(payloads); !code.empty()) {
+                    std::uint64_t fits = 0;
+                    while (fits + 1 < payloads.size() && judge({payloads[fits]}).empty()) ++fits;
+                    return reply(refused{channel, asked.first, asked.count, code, "because", asked.first,
+                                         code == "full" ? 0 : fits});
+                }
                 sequence = asked.first + asked.count - 1;
                 stored.insert(stored.end(), payloads.begin(), payloads.end());
                 return reply(

@@ -34,7 +34,7 @@ std::string some_batch() {
 }
 
 messages_head some_head() {
-    return {"", some_id, 3, 7, 1'000'000'000, 1, log::crc32c(some_batch()), std::nullopt};
+    return {"", some_id, 3, 7, 1'000'000'000, 1, log::crc32c(some_batch()), {}, {}, {}};
 }
 
 // What one side writes, the other must read: the same again, and nothing from fewer bytes.
@@ -51,14 +51,15 @@ void holds(const Payload& payload, const std::string& digits) {
     }
 }
 
-const std::string golden_head = "9bc400c40801020304050607080307ce3b9aca0001cedc112d23c09000c0";
+const std::string golden_head = "9cc400c40801020304050607080307ce3b9aca0001cedc112d23909000c0c400";
 const std::string golden_batch = "91c4016192c40162c40174";
-const std::string golden_stream = "940107c4046a6f627393000000";
+const std::string golden_stream = "940107c4046a6f62739c0000000000000000000000ce000927c0";
 const std::string golden_group =
     "97010701c4067468756d627398cd7530109400cd03e8cd1388cd7530c4056669727374c2ce02932e000093909090cd03e8cd23e"
     "8";
 const std::string golden_snapshot =
-    "9501c00802919c07c4046a6f627393000000cd03eecd03e800989192cd03e9019090c40093c400900093c400900093c400900000"
+    "9601c00802919b07c4046a6f62739c0000000000000000000000ce000927c0"
+    "cd03eecd03e800989192cd03e9019090c40093c400900093c400900093c400900000"
     "919801c40674"
     "68756d6273"
     "98cd7530109400cd03e8"
@@ -67,7 +68,8 @@ const std::string golden_snapshot =
     "6564cf17979c"
     "fe362a00"
     "00"
-    "909197c400c4080102030405060708c0030ccf17979cfe362a000091930706cd03e89192cd03e800789700010000000000";
+    "909197c400c4080102030405060708c0030ccf17979cfe362a000091940706cd03e890949192cd03e80000cd03ee789700010000"
+    "000000c400";
 
 }  // namespace
 

@@ -350,7 +350,7 @@ TEST_CASE("spool: a header that asks for what is not built is refused, not ignor
     spool spool{context, in(directory)};
     producer jobs{context, ferry::connect(spool.endpoints().at(0)), {.stream = "s"}};
     message urgent{"x"};
-    urgent.set_header("message-id", "once");
+    urgent.set_header("key", "once");
     const auto c = jobs.put(urgent).wait(10s);
     REQUIRE(c);
     CHECK(c->is == put_outcome::refused);

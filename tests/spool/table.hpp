@@ -76,8 +76,61 @@ class table {
                 else
                     deliver(each);
         }
-        REQUIRE(places.back().fate->is != batch_fate::state::pending);
-        return places.back().fate->code;
+        REQUIRE(!places.back().fate->pending(places.back().index));
+        return places.back().fate->code();
+    }
+
+    /// What became of each message: its offset, and whether it was a duplicate. Those that were refused are
+    /// left out. A producer that is named goes on where it was.
+    std::vector<std::pair<std::uint64_t, bool>> fates_of(const std::vector<message>& messages,
+                                                         const std::string& name = "") {
+        if (name.empty()) makers_.erase(name);
+        maker& by = makers_.try_emplace(name).first->second;
+        if (by.session == nullptr)
+            by.session = std::make_unique<producer_session>(producer_session_options{.stream = "s"});
+        by.number = next_session_++;
+        by.session->reconnected();
+        for (const message& each : messages) by.places.push_back(by.session->put(each, now_));
+        by.session->flush();
+        for (int round = 0; round < 40; ++round) {
+            by.session->tick(now_);
+            for (auto& each : by.session->take_output())
+                brain_->frame(by.number, "somebody", each.head, std::move(each.body), now_);
+            for (send_action& each : turn()) {
+                const bool stored = protocol::kind_of(each.head) == protocol::kind::stored;
+                if (each.session != by.number)
+                    deliver(each);
+                else if (!lose_confirms || !stored)
+                    by.session->frame(each.head, now_);
+            }
+        }
+        std::vector<std::pair<std::uint64_t, bool>> fates;
+        for (const put_place& each : by.places)
+            if (const message_fate fate = each.now(); fate.is == message_fate::state::stored)
+                fates.emplace_back(fate.offset, fate.duplicate);
+        by.waiting = by.session->counts().put - by.session->counts().confirmed - by.session->counts().refused;
+        if (!lose_confirms && by.waiting == 0) by.places.clear();
+        return fates;
+    }
+    /// Messages of a named producer that are neither confirmed nor refused.
+    std::uint64_t waiting(const std::string& name) const { return makers_.at(name).waiting; }
+    bool lose_confirms = false;
+
+    /// A command of administration, and its answer.
+    protocol::result admin(const std::string& command, header_map arguments) {
+        arguments.emplace("stream", "s");
+        const std::uint64_t number = next_session_++;
+        brain_->frame(number, "somebody", protocol::encode(protocol::hello{}), {}, now_);
+        brain_->frame(number, "somebody", protocol::encode(protocol::admin{1, command, arguments}), {}, now_);
+        protocol::result answer{0, "no answer", {}, {}};
+        for (int round = 0; round < 5; ++round)
+            for (send_action& each : turn())
+                if (each.session == number)
+                    protocol::decode(each.head, answer);
+                else
+                    deliver(each);
+        brain_->detached(number, now_);
+        return answer;
     }
 
     /// Everything that can be said is said.
@@ -198,6 +251,13 @@ class table {
         std::unique_ptr<consumer_session> session;
     };
 
+    struct maker {
+        std::uint64_t number = 0;
+        std::unique_ptr<producer_session> session;
+        std::vector<put_place> places;
+        std::uint64_t waiting = 0;
+    };
+
     void open() {
         spool_state state;
         log_ = std::make_unique<log::segmented_log>(
@@ -206,6 +266,7 @@ class table {
             [&](std::string_view saved) { REQUIRE(state.load(saved, now_)); });
         brain_options of = with_;
         of.incarnation = log_->opened().owner_epoch;
+        of.spool_id = log_->opened().spool_id;
         of.seed = of.incarnation;  // of lease ids, which never repeat
         of.record_bytes_max = log_->record_bytes_max();
         of.segment_bytes = segment_bytes_;
@@ -281,6 +342,7 @@ class table {
     std::unique_ptr<log::segmented_log> log_;
     std::unique_ptr<brain> brain_;
     std::map<std::string, client> clients_;
+    std::map<std::string, maker> makers_;
 };
 
 }  // namespace ferry::test

@@ -87,8 +87,8 @@ def put(spool):
     spool.send(PUT, 1, 0, 1, 2, 1, crc32c(first), time.time_ns(), body=first)
     assert spool.expect(STORED)[0][3] == [[1, 2, 0, True]]
     spool.send(PUT, 1, 8, 9, 1, 0, 0, 0, body=batch_of(b"too early"))
-    (_, at, count, code, _, expected), _ = spool.expect(REFUSED)
-    assert (at, count, code, expected) == (9, 1, b"out-of-order", 3)
+    (_, at, count, code, _, expected, fits), _ = spool.expect(REFUSED)
+    assert (at, count, code, expected, fits) == (9, 1, b"out-of-order", 3, 0)
     spool.send(PUT, 1, 2, 3, 1, 1, 1, 0, body=batch_of(b"rotten"))
     assert spool.expect(REFUSED)[0][3] == b"bad-frame"
     spool.send(PUT, 1, 2, 5, 1, 0, 0, 0, body=batch_of(b"c"))  # steps over 3 and 4

@@ -1,0 +1,51 @@
+// What became of the messages of one batch. Their receipts share it; the session that sent the batch settles
+// it, each message once.
+//
+// Nearly always the whole batch has one fate, which is one piece. It has more when the spool knew some of its
+// messages already (by their message id), or had room for the first ones only.
+//
+// Threads: none of its own; whoever shares it guards it. Nothing fails.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ferry {
+
+struct message_fate {
+    enum class state : std::uint8_t { pending, stored, refused };
+    state is = state::pending;
+    bool duplicate = false;    ///< stored before, at `offset`
+    std::uint64_t offset = 0;  ///< when stored
+};
+
+class batch_fate {
+  public:
+    /// Messages `index` .. `index + count - 1` of the batch; the first of them is at `offset`.
+    void stored(std::uint64_t index, std::uint64_t count, std::uint64_t offset, bool duplicate);
+    /// A code of the protocol, and words.
+    void refused(std::uint64_t index, std::uint64_t count, std::string_view code, std::string_view reason);
+
+    message_fate of(std::uint64_t index) const;
+    bool pending(std::uint64_t index) const { return of(index).is == message_fate::state::pending; }
+
+    /// Why messages of this batch were refused; empty when none was.
+    const std::string& code() const noexcept { return code_; }
+    const std::string& reason() const noexcept { return reason_; }
+
+  private:
+    struct piece {
+        std::uint64_t index = 0;
+        std::uint64_t count = 0;
+        message_fate fate;
+    };
+    void add(const piece& settled);
+
+    std::vector<piece> pieces_;  // by index
+    std::string code_;
+    std::string reason_;
+};
+
+}  // namespace ferry

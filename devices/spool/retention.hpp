@@ -1,0 +1,41 @@
+// Retention: what a stream lets go by itself, because it is old or because there is no room; and message ids.
+//
+// With `when-full drop-oldest` the oldest messages make room for new ones, whatever became of them; with
+// `retain AGE` messages go when they are older, acked or not. Dead letters stay: those have limits of their
+// own. Each removal is one record, and counted.
+//
+// The age of a message is asked of the log (time_search), once for each time that something is about to be
+// too old, and at most ten times a second.
+#pragma once
+
+#include <map>
+
+#include "devices/spool/time_search.hpp"
+
+namespace ferry {
+
+class retention {
+  public:
+    retention(brain_parts& parts, time_search& times) : parts_{parts}, times_{times} {}
+
+    /// Removes the oldest messages until so many more have room, if the stream was told to.
+    void make_room(const stream& into, std::uint64_t messages, std::uint64_t bytes);
+
+    /// Takes note of streams that something happened to.
+    void look_at_touched();
+    /// Removes what is too old.
+    void tick();
+    std::uint64_t next_due_ns() const;
+
+  private:
+    void look(const stream& at);
+    void forget_ids();
+    void remove_below(const stream& from, std::uint64_t end, records::removal_reason why);
+
+    brain_parts& parts_;
+    time_search& times_;
+    std::uint64_t next_forget_ns_ = 0;
+    std::map<std::uint32_t, std::uint64_t> looks_;  // stream -> when its oldest message is too old
+};
+
+}  // namespace ferry
