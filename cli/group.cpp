@@ -76,6 +76,8 @@ void declare_settings(command_line& line, header_map& settings) {
                    settings.insert_or_assign("max_in_flight",
                                              static_cast<std::int64_t>(parse_count("--max-in-flight", text)));
                });
+    line.flag("--single-active", "create: one consumer at a time is given messages, the others stand by",
+              [&] { settings.insert_or_assign("single_active", std::int64_t{1}); });
     line.value(
         "--max-attempts", "N", "create: after so many a message is a dead letter (16)",
         [&](const std::string& text) { settings.insert_or_assign("max_attempts", read_attempts(text)); });

@@ -9,7 +9,7 @@ namespace ferry::cli {
 namespace {
 
 // The spool tells these as 1 and 0.
-constexpr std::array<std::string_view, 1> yes_or_no = {"paused"};
+constexpr std::array<std::string_view, 2> yes_or_no = {"paused", "single_active"};
 
 const header_value* value_in(const header_map& row, std::string_view name) {
     const auto found = row.find(name);

@@ -49,6 +49,11 @@ void declare_take(command_line& line, take_flags& flags) {
             {shared::endpoints, shared::output, shared::ending, shared::topic, shared::match, shared::waiting,
              shared::sockets});
     declare(line, flags.wants);
+    line.flag("--single-active",
+              "a group that is made has one active consumer at a time, the others stand by",
+              flags.consumer.single_active);
+    line.value("--name", "NAME", "what 'group info' calls this consumer (ferry:PID)",
+               [&](const std::string& name) { flags.consumer.name = name; });
     line.value("--group", "G", "the group to take for; 'default' if not given", [&](const std::string& word) {
         check_name("group", word);
         flags.consumer.group = word;
@@ -90,6 +95,8 @@ void settle(take_flags& flags) {
                                  flags.shared.match.end());
     flags.consumer.filter_prefix = flags.shared.topics;
     flags.consumer.where = flags.wants.where;
+    if (flags.consumer.single_active && flags.peek)
+        throw usage_error{"--peek reads without a group: leave out --single-active"};
     if (flags.peek) flags.consumer.group.reset();
     flags.consumer.credit = executes ? flags.at_once.value_or(1) : flags.credit.value_or(credit_by_default);
     flags.consumer.linger = 0ms;

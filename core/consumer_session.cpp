@@ -160,6 +160,7 @@ void consumer_session::join() {
                                       {"filter_prefix", &options_.filter_prefix},
                                       {"where", &options_.where}})
         if (!lines->empty()) options.emplace(name, *lines);
+    if (options_.single_active) options.emplace("single_active", std::int64_t{1});
     std::vector<claim> still_held;
     for (const auto& [id, each] : leases_) still_held.push_back(claim_of(id, each));
     out_.push_back({encode(protocol::join{channel_, options_.stream, options_.group, options, still_held}),
@@ -205,6 +206,7 @@ void consumer_session::joined(std::string_view head, instant now) {
     joined_ = true;
     link_.opened();
     lease_ns_ = message.lease_ms * 1'000'000;
+    link_.ping_every(message.ping_ms * 1'000'000);
     start_ = message.start;
     claims_until_ns_ = now.monotonic_ns + message.claim_wait_ms * 1'000'000;
     for (auto& [id, each] : leases_) {

@@ -29,6 +29,8 @@ inline constexpr std::uint64_t window_batches = 64;
 inline constexpr std::uint64_t frames_ahead_max = 32;
 /// A session that is silent for three of these is taken for gone; any frame counts as life.
 inline constexpr std::uint64_t ping_interval_ns = 2'000'000'000;
+/// The same for a consumer that may be the active one of its group; such a one pings without being silent.
+inline constexpr std::uint64_t active_ping_interval_ns = 500'000'000;
 inline constexpr std::size_t name_bytes_max = 128;
 /// OPENs and JOINs of one session at a time; each costs the spool memory.
 inline constexpr std::size_t channels_max = 1024;
@@ -94,6 +96,8 @@ struct run {
     static auto fields(auto& m) { return std::tie(m.first, m.count); }
     friend bool operator==(const run&, const run&) = default;
 };
+/// In DONE, as a stale run: the lease is over with all it held. No stream is longer.
+inline constexpr run everything{0, std::uint64_t{1} << 63};
 struct stored_run {
     std::uint64_t first = 0;  ///< sequence
     std::uint64_t count = 0;
@@ -188,7 +192,8 @@ struct refused { static constexpr kind id = kind::refused;
 struct joined { static constexpr kind id = kind::joined;
     std::uint64_t channel = 0, lease_ms = 0, start = 0; std::vector<claim> leases;  // given back
     std::uint64_t claim_wait_ms = 0;  // so long the group waits for others' claims
-    static auto fields(auto& m) { return std::tie(m.channel, m.lease_ms, m.start, m.leases, m.claim_wait_ms); } };
+    std::uint64_t ping_ms = 0;        // PING so often on this channel's account; 0 = as WELCOME says
+    static auto fields(auto& m) { return std::tie(m.channel, m.lease_ms, m.start, m.leases, m.claim_wait_ms, m.ping_ms); } };
 struct deliver { static constexpr kind id = kind::deliver;
     std::uint64_t channel = 0, lease = 0, lease_ms = 0; std::vector<delivered_run> runs;
     std::uint64_t checksum_kind = 0, checksum = 0;

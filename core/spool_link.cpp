@@ -17,6 +17,7 @@ constexpr std::uint64_t ping_while_waiting_ns = 200'000'000;
 void spool_link::drop() noexcept {
     up_ = false;
     greeted_ns_ = 0;
+    ping_every_ns_ = 0;
 }
 
 spool_link::change spool_link::frame(std::string_view head, instant now) {
@@ -64,8 +65,7 @@ spool_link::change spool_link::tick(instant now, bool waiting, std::vector<outgo
         out.push_back({encode(hello{version, client_, opened_in_}), std::nullopt});
         return result;
     }
-    const std::uint64_t interval = waiting ? ping_while_waiting_ns : ping_interval_ns;
-    if (now.monotonic_ns >= std::max(heard_ns_, pinged_ns_) + interval) {
+    if (now.monotonic_ns >= ping_due_ns(waiting)) {
         pinged_ns_ = now.monotonic_ns;
         out.push_back({encode(ping{now.monotonic_ns}), std::nullopt});
     }
@@ -74,8 +74,13 @@ spool_link::change spool_link::tick(instant now, bool waiting, std::vector<outgo
 
 std::uint64_t spool_link::next_due_ns(bool waiting) const {
     if (!up_) return greeted_ns_ == 0 ? 0 : greeted_ns_ + hello_every_ns;
-    const std::uint64_t interval = waiting ? ping_while_waiting_ns : ping_interval_ns;
-    return std::min(std::max(heard_ns_, pinged_ns_) + interval, heard_ns_ + silent_ns);
+    return std::min(ping_due_ns(waiting), heard_ns_ + silent_ns);
+}
+
+std::uint64_t spool_link::ping_due_ns(bool waiting) const {
+    const std::uint64_t quiet =
+        std::max(heard_ns_, pinged_ns_) + (waiting ? ping_while_waiting_ns : ping_interval_ns);
+    return ping_every_ns_ == 0 ? quiet : std::min(quiet, pinged_ns_ + ping_every_ns_);
 }
 
 }  // namespace ferry

@@ -30,6 +30,9 @@ class spool_link {
     change tick(instant now, bool waiting, std::vector<outgoing_message>& out);
     std::uint64_t next_due_ns(bool waiting) const;
 
+    /// From now on it PINGs so often, heard or not, while the link is up; 0 = when nothing was heard.
+    void ping_every(std::uint64_t ns) noexcept { ping_every_ns_ = ns; }
+
     /// Drops the session on purpose: the next tick says HELLO.
     void drop() noexcept;
 
@@ -43,12 +46,15 @@ class spool_link {
     std::uint64_t message_bytes_max() const noexcept { return message_bytes_max_; }
 
   private:
+    std::uint64_t ping_due_ns(bool waiting) const;
+
     std::string client_;
     bool up_ = false;
     std::uint64_t incarnation_ = 0;
     std::uint64_t opened_in_ = 0;
     std::uint64_t heard_ns_ = 0;
     std::uint64_t pinged_ns_ = 0;
+    std::uint64_t ping_every_ns_ = 0;
     std::uint64_t last_pong_ = 0;
     std::uint64_t greeted_ns_ = 0;
     std::uint64_t message_bytes_max_ = 16 << 20;

@@ -1,5 +1,8 @@
 #include "ferry/consumer.hpp"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include <condition_variable>
 #include <mutex>
 
@@ -42,6 +45,10 @@ consumer_session_options session_options(const consumer_options& from) {
     into.filter = as_lines(from.filter);
     into.filter_prefix = as_lines(from.filter_prefix);
     into.where = as_lines(from.where);
+    into.single_active = from.single_active;
+    into.client = from.name.empty()
+                      ? std::string{program_invocation_short_name} + ':' + std::to_string(::getpid())
+                      : from.name;
     into.credit_messages = from.credit;
     into.credit_bytes = from.credit_bytes;
     return into;

@@ -94,9 +94,14 @@ header_map administration::row_of(const stream& of) const {
 
 header_map administration::row_of(const stream& of, const group& whose) const {
     std::uint64_t consumers = 0;
+    std::string active;
+    const auto run = parts_.group_runs.find({of.number, whose.number});
     for (const auto& [number, each] : parts_.sessions)
-        for (const auto& [channel_number, channel] : each.takes)
-            consumers += channel.stream == of.number && channel.group == whose.number ? 1 : 0;
+        for (const auto& [channel_number, channel] : each.takes) {
+            if (channel.stream != of.number || channel.group != whose.number) continue;
+            ++consumers;
+            if (run != parts_.group_runs.end() && run->second.active == channel.holder) active = each.client;
+        }
     header_map row{{"stream", of.name},
                    {"name", whose.name},
                    {"ready", value(whose.ready_count(of.next, of.lanes))},
@@ -105,6 +110,7 @@ header_map administration::row_of(const stream& of, const group& whose) const {
                    {"dead", value(whose.dead_count())},
                    {"acked_floor", value(std::min(whose.floor(of.lanes), of.next))},
                    {"consumers", value(consumers)},
+                   {"active", active},
                    {"from", whose.settings.from},
                    {"paused", std::int64_t{whose.settings.paused}}};
     show_settings(whose.settings, row);

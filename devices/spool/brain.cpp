@@ -27,6 +27,7 @@ brain::brain(const brain_options& options, spool_state recovered, instant now)
       dispatcher_{parts_},
       settlement_{parts_},
       claims_{parts_, settlement_},
+      succession_{parts_, settlement_},
       timetable_{parts_},
       dead_letters_{parts_},
       administration_{parts_, settlement_, dead_letters_},
@@ -277,6 +278,7 @@ actions brain::take_actions(instant now) {
     dead_letters_.keep_limits();
     retention_.look_at_touched();
     intake_.take_waiting();
+    succession_.run();
     timetable_.file_touched();
     dispatcher_.run();
     intake_.send_confirms();
@@ -304,9 +306,9 @@ std::optional<append_action> brain::stop(instant now) {
 
 std::uint64_t brain::next_due_ns() const {
     std::uint64_t due =
-        std::min({parts_.journal.next_due_ns(), settlement_.next_due_ns(), claims_.next_due_ns(),
-                  timetable_.next_due_ns(), dead_letters_.next_due_ns(), cleaner_.next_due_ns(),
-                  retention_.next_due_ns(), retry_due_ns_});
+        std::min({succession_.next_due_ns(), parts_.journal.next_due_ns(), settlement_.next_due_ns(),
+                  claims_.next_due_ns(), timetable_.next_due_ns(), dead_letters_.next_due_ns(),
+                  cleaner_.next_due_ns(), retention_.next_due_ns(), retry_due_ns_});
     for (const auto& [number, each] : parts_.sessions) due = std::min(due, each.heard_ns + silent_ns);
     // What one turn did not get through with is done in the next, at once.
     return parts_.touched.empty() ? due : parts_.now.monotonic_ns;

@@ -20,6 +20,7 @@
 #include "devices/spool/intake.hpp"
 #include "devices/spool/retention.hpp"
 #include "devices/spool/settlement.hpp"
+#include "devices/spool/succession.hpp"
 #include "devices/spool/time_search.hpp"
 #include "devices/spool/timetable.hpp"
 
@@ -102,6 +103,7 @@ class brain {
     dispatcher dispatcher_;
     settlement settlement_;
     claims claims_;
+    succession succession_;
     timetable timetable_;
     dead_letter_office dead_letters_;
     administration administration_;

@@ -101,7 +101,10 @@ struct stream_run {
 struct group_run {
     std::uint64_t mark_durable = 0;  ///< the delivered mark that is synced
     std::deque<std::pair<std::uint64_t, std::uint64_t>>
-        consumers;  ///< (session, channel), next in turn first
+        consumers;             ///< (session, channel), next in turn first; where one is active, that one
+    std::uint64_t active = 0;  ///< holder of the only consumer that is given messages, where there is one
+    std::uint64_t active_heard_ns = 0;
+    bool awaits_claims = false;  ///< what was held before the restart may still be claimed
     bool reading = false;
     std::uint64_t known_wanted =
         ~std::uint64_t{0};  ///< passed the filter; it waits for somebody who takes it
@@ -135,6 +138,7 @@ struct brain_parts {
     std::map<std::uint64_t, session> sessions;
     std::map<std::uint32_t, stream_run> stream_runs;
     std::map<group_key, group_run> group_runs;
+    std::set<group_key> successions;  ///< groups with a single active consumer that somebody joined
     std::set<std::uint32_t> touched;  ///< streams in which something may be deliverable now
     agenda<group_key> groups_due;     ///< when a lease ends or a delay is over (monotonic)
     time_load kept;                   ///< of all streams, as of the last turn

@@ -33,6 +33,7 @@ void claims::open(stream& in, std::uint64_t stored_end, bool clean) {
             parts_.journal.sync_soon(parts_.now, 0);
             whose.await_claims(std::min(stored_end, whose.delivered_mark()));
         }
+        parts_.group_runs[{in.number, number}].awaits_claims = true;
         until_ns_ = parts_.now.monotonic_ns + parts_.options.claim_wait_ns;
     }
 }
@@ -99,6 +100,7 @@ void claims::tick() {
     for (auto& [number, in] : parts_.state.streams())
         for (auto& [group_number, whose] : in.groups) {
             whose.await_claims(0);
+            parts_.group_runs[{number, group_number}].awaits_claims = false;
             parts_.touched.insert(number);
             records::attempt seen{
                 number, group_number, static_cast<std::uint64_t>(records::attempt_reason::restarted), {}};

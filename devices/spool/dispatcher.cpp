@@ -56,6 +56,7 @@ void dispatcher::run() {
 void dispatcher::serve_group(stream& from, group& whose) {
     group_run& run = parts_.group_runs[{from.number, whose.number}];
     if (run.reading || whose.settings.paused) return;
+    if (whose.settings.single_active && run.awaits_claims) return;
     // Acks of this turn make room.
     if (whose.settings.max_in_flight > 0) parts_.journal.flush_acks(parts_.now);
     std::size_t without = 0;  // consumers in a row that could take nothing
@@ -64,6 +65,12 @@ void dispatcher::serve_group(stream& from, group& whose) {
         run.consumers.pop_front();
         session* to = parts_.find_session(next.first);
         if (to == nullptr || !to->takes.contains(next.second)) continue;
+        if (whose.settings.single_active) {
+            run.consumers.push_front(next);
+            const bool active = to->takes.at(next.second).holder == run.active;
+            if (active && deliver_to(from, whose, next.first, next.second)) continue;
+            break;
+        }
         run.consumers.push_back(next);
         without = deliver_to(from, whose, next.first, next.second) ? 0 : without + 1;
         if (run.reading) return;

@@ -49,9 +49,10 @@ struct group_settings {
     std::uint64_t lease_max_ms = 12ULL * 3600 * 1000;  ///< a lease is not renewed beyond this
     std::uint64_t max_in_flight = 0;                   ///< messages on lease at a time; 0 = no limit
     filter wants;                                      ///< what it is given; all else is acked for it unseen
+    bool single_active = false;  ///< only one consumer at a time is given messages: the first that joined
     static auto fields(auto& m) {
         return std::tie(m.lease_ms, m.max_attempts, m.backoff_ms, m.from, m.paused, m.lease_max_ms,
-                        m.max_in_flight, m.wants);
+                        m.max_in_flight, m.wants, m.single_active);
     }
     friend bool operator==(const group_settings&, const group_settings&) = default;
 };

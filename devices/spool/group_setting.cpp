@@ -30,6 +30,19 @@ header_value show_number(const settings& from) {
     return static_cast<std::int64_t>(from.*Field);
 }
 
+template <bool settings::*Field>
+bool read_flag(const header_value& from, settings& into) {
+    const auto* number = std::get_if<std::int64_t>(&from);
+    if (number == nullptr || *number < 0 || *number > 1) return false;
+    into.*Field = *number == 1;
+    return true;
+}
+
+template <bool settings::*Field>
+header_value show_flag(const settings& from) {
+    return static_cast<std::int64_t>(from.*Field);
+}
+
 bool read_backoff(const header_value& from, settings& into) {
     const auto* text = std::get_if<std::string>(&from);
     if (text == nullptr || text->empty()) return false;
@@ -96,7 +109,7 @@ header_value show_lines(const settings& from) {
     return text;
 }
 
-constexpr std::array<group_setting, 8> table = {{
+constexpr std::array<group_setting, 9> table = {{
     {"group_lease_ms", "lease_ms", "1 ms to 12 h, in milliseconds",
      read_number<&settings::lease_ms, 1, lease_ms_max>, show_number<&settings::lease_ms>},
     {"lease_max_ms", "lease_max_ms", "1 ms to 12 h, in milliseconds",
@@ -115,6 +128,8 @@ constexpr std::array<group_setting, 8> table = {{
      read_lines<&filter::prefixes>, show_lines<&filter::prefixes>},
     {"where", "where", "headers as NAME=VALUE, one a line, 32 at most of 256 bytes", read_where,
      show_lines<&filter::where>},
+    {"single_active", "single_active", "0 or 1", read_flag<&settings::single_active>,
+     show_flag<&settings::single_active>},
 }};
 
 }  // namespace

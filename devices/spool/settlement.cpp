@@ -16,7 +16,6 @@ using namespace protocol;
 constexpr std::uint64_t ack_sync_within_ns = 10'000'000;
 constexpr std::uint64_t delay_max_ms = 10ULL * 366 * 24 * 3600 * 1000;  // ten years; clocks hold no more
 constexpr std::uint64_t never = ~std::uint64_t{0};
-constexpr std::uint64_t everything = std::uint64_t{1} << 63;  // a run no stream is longer than
 
 std::string name_problem(const std::string& name) {
     return "bad group name '" + name.substr(0, name_bytes_max) +
@@ -96,7 +95,7 @@ void settlement::join(session& from, const protocol::join& request, claims& held
     take_channel channel;
     channel.stream = in->number;
     channel.holder = parts_.next_holder++;
-    joined reply{request.channel, 0, 0, {}, 0};
+    joined reply{request.channel, 0, 0, {}, 0, 0};
     if (request.group) {
         std::string problem;
         std::string_view problem_code;
@@ -115,10 +114,8 @@ void settlement::join(session& from, const protocol::join& request, claims& held
         reply.leases = held.give_back(from, channel, *in, *whose, claimed);
         reply.claim_wait_ms = held.wait_left_ms(*whose);
         channel.read_from = whose->cursor();
-        // Who joins twice on one channel is still one consumer, and has one turn.
-        auto& turns = parts_.group_runs[{in->number, whose->number}].consumers;
-        const std::pair turn{from.number, request.channel};
-        if (std::ranges::find(turns, turn) == turns.end()) turns.push_back(turn);
+        if (whose->settings.single_active) reply.ping_ms = active_ping_interval_ns / 1'000'000;
+        take_place(from, request.channel, channel, *whose, !reply.leases.empty());
     } else {
         const auto start = start_offset(*in, request.options);
         if (!start) return refuse(code::bad_option, std::string{start_expects});
@@ -138,6 +135,20 @@ void settlement::join(session& from, const protocol::join& request, claims& held
     if (!request.group) return parts_.send(from.number, encode(reply));
     parts_.journal.sync_now();
     parts_.journal.when(grade::synced, [this, to = from.number, reply] { parts_.send(to, encode(reply)); });
+}
+
+// Who joins twice on one channel is still one consumer, and has one turn. Of a group in which one is active,
+// who was given back what it held goes first: it was active when its connection, or the spool, was lost.
+void settlement::take_place(const session& from, std::uint64_t channel_number, const take_channel& channel,
+                            const group& whose, bool claimed) {
+    const brain_parts::group_key key{channel.stream, whose.number};
+    auto& turns = parts_.group_runs[key].consumers;
+    const std::pair turn{from.number, channel_number};
+    const bool first = claimed && whose.settings.single_active;
+    if (first) std::erase(turns, turn);
+    if (std::ranges::find(turns, turn) == turns.end())
+        turns.insert(first ? turns.begin() : turns.end(), turn);
+    if (whose.settings.single_active) parts_.successions.insert(key);
 }
 
 settlement::target settlement::find(session& from, std::uint64_t channel_number) {
@@ -276,7 +287,7 @@ void settlement::extend(session& from, const protocol::extend& request) {
         if (held == nullptr || held->user != from.user) {
             parts_.send(
                 from.number,
-                encode(done{request.channel, parts_.options.incarnation, id, {}, {}, {{0, everything}}, {}}));
+                encode(done{request.channel, parts_.options.incarnation, id, {}, {}, {everything}, {}}));
             continue;
         }
         const std::uint64_t wanted = parts_.now.monotonic_ns + to.channel->lease_ns;
@@ -294,6 +305,8 @@ void settlement::leave(session& from, const protocol::leave& request) {
     if (to.channel == nullptr) return;
     if (to.whose != nullptr && parts_.read_only_reason.empty()) {
         parts_.journal.flush_acks(parts_.now);
+        // Where one is active at a time the next one goes on in order.
+        const auto pause = to.whose->settings.single_active ? std::optional<std::uint64_t>{0} : std::nullopt;
         std::map<std::uint64_t, std::pair<bool, std::vector<run>>> held;
         for (const auto& [id, each] : to.whose->leases())
             if (each.holder == to.channel->holder)
@@ -301,7 +314,7 @@ void settlement::leave(session& from, const protocol::leave& request) {
         for (const auto& [id, what] : held)
             if (what.first)
                 fail_leased(*to.in, *to.whose, id, what.second, records::attempt_reason::nacked,
-                            "the consumer left", std::nullopt);
+                            "the consumer left", pause);
             else
                 to.whose->release(id, what.second);
         parts_.touched.insert(to.in->number);

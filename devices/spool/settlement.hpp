@@ -41,6 +41,8 @@ class settlement {
         stream* in = nullptr;
         group* whose = nullptr;
     };
+    void take_place(const session& from, std::uint64_t channel_number, const take_channel& channel,
+                    const group& whose, bool claimed);
     target find(session& from, std::uint64_t channel_number);
     void end_leases(stream& in, group& whose);
     void answer(const session& to, std::uint64_t channel_number, std::uint64_t lease_id, const stream& in,

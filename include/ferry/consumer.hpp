@@ -54,7 +54,11 @@ struct consumer_options {
     std::vector<std::string> filter{};
     std::vector<std::string> filter_prefix{};
     std::vector<std::string> where{};  ///< of a new group: headers that messages must all have, as NAME=VALUE
-    std::uint64_t credit = 10'000;     ///< messages held and not acked, at most
+    /// Of a new group: only one of its consumers at a time is given messages, the one that joined first; when
+    /// it leaves, dies or stands still the next goes on within two seconds, in order.
+    bool single_active = false;
+    std::string name{};  ///< what `group info` calls this consumer; the program and its process id if empty
+    std::uint64_t credit = 10'000;           ///< messages held and not acked, at most
     std::size_t credit_bytes = 4 << 20;      ///< received and not handed out, at most
     std::chrono::milliseconds linger{2000};  ///< how long the destructor waits for its acks' answers
     socket_options socket{};

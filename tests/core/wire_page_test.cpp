@@ -116,7 +116,7 @@ TEST_CASE("wire page: a consumer's messages") {
     holds(join{2, "jobs", "thumbs", {}, {{some_lease, {{1000, 2}}}}},
           "960502c4046a6f6273c4067468756d627380"
           "9192cf11223344556677889192cd03e802");
-    holds(joined{2, 30'000, 1000, {}, 0}, "962602cd7530cd03e89000");
+    holds(joined{2, 30'000, 1000, {}, 0, 0}, "972602cd7530cd03e8900000");
     holds(credit{2, 1000, 4 << 20, 0}, "950702cd03e8ce0040000000");
     holds(deliver{2, some_lease, 30'000, {{1000, 2, 1, 1'700'000'000'000'000'000}}, 1, 0xdc112d23},
           "972702cf1122334455667788cd75309194cd03e80201cf17979cfe362a000001cedc112d23");

@@ -54,7 +54,12 @@ class table {
         who.number = next_session_++;
         who.session->reconnected();
     }
-    void cut_off(const std::string& name) { clients_.at(name).number = 0; }
+    /// Its frames get lost, both ways, until it is plugged in again.
+    void cut_off(const std::string& name) {
+        client& who = clients_.at(name);
+        who.was = std::exchange(who.number, 0);
+    }
+    void plug_in(const std::string& name) { clients_.at(name).number = clients_.at(name).was; }
 
     void put(int count) { put(std::vector<message>(static_cast<std::size_t>(count), message{"x"})); }
     /// Gives the code of the refusal of the last one, empty when it was stored.
@@ -249,6 +254,7 @@ class table {
     struct client {
         std::uint64_t number;
         std::unique_ptr<consumer_session> session;
+        std::uint64_t was = 0;
     };
 
     struct maker {

@@ -122,7 +122,7 @@ def receive_message(spool):
 
 def take(spool):
     spool.send(JOIN, 3, b"jobs", b"thumbs", {"create": 1, "from": "first"}, [])
-    assert spool.expect(JOINED)[0] == [3, 30000, 0, [], 0]
+    assert spool.expect(JOINED)[0] == [3, 30000, 0, [], 0, 0]
     spool.send(CREDIT, 3, 3, 1 << 20, 0)
     got, leases, frames = [], {}, 0
     while len(got) < 3:
