@@ -27,6 +27,11 @@ void declare(command_line& line, filter_flags& flags) {
                [&flags](const std::string& pair) { add_header_wanted(flags.where, pair); });
 }
 
+bool read_order(const std::string& word) {
+    if (word != "key" && word != "none") throw usage_error{"--ordered: key or none"};
+    return word == "key";
+}
+
 std::string as_lines(const std::vector<std::string>& entries) {
     std::string lines;
     for (const std::string& each : entries) lines += (lines.empty() ? "" : "\n") + each;

@@ -21,6 +21,9 @@ struct filter_flags {
 /// Declares --filter and --where; what cannot be either is a usage error.
 void declare(command_line& line, filter_flags& flags);
 
+/// What --ordered says: true for key, false for none.
+bool read_order(const std::string& word);
+
 std::string as_lines(const std::vector<std::string>& entries);
 
 }  // namespace ferry::cli

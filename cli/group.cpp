@@ -76,6 +76,10 @@ void declare_settings(command_line& line, header_map& settings) {
                    settings.insert_or_assign("max_in_flight",
                                              static_cast<std::int64_t>(parse_count("--max-in-flight", text)));
                });
+    line.value("--ordered", "key|none", "create: messages of one key go out one at a time, in order (none)",
+               [&](const std::string& word) {
+                   settings.insert_or_assign("ordered", read_order(word) ? "key" : "none");
+               });
     line.flag("--single-active", "create: one consumer at a time is given messages, the others stand by",
               [&] { settings.insert_or_assign("single_active", std::int64_t{1}); });
     line.value(

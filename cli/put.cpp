@@ -178,6 +178,8 @@ void declare_wishes(command_line& line, put_flags& flags) {
             throw usage_error{fmt::format("--priority is 0 to 9, not '{}'", word)};
         flags.wishes.insert_or_assign("priority", std::int64_t{word[0] - '0'});
     });
+    line.value("--key", "K", "groups that are ordered by key give out messages with this one in order",
+               [&](const std::string& word) { flags.wishes.insert_or_assign("key", word); });
 }
 
 void declare_put(command_line& line, put_flags& flags) {

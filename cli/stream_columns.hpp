@@ -36,20 +36,20 @@ inline constexpr std::array<std::string_view, 9> stream_list_columns = {
     "name", "first", "next", "messages", "bytes", "groups", "dead", "retain", "sync"};
 
 /// Of a group, in a table.
-inline constexpr std::array<std::string_view, 15> group_columns = {
-    "name", "ready",    "leased",       "delayed", "dead",   "acked_floor",   "consumers", "active",
-    "from", "lease_ms", "max_attempts", "paused",  "filter", "filter_prefix", "where"};
+inline constexpr std::array<std::string_view, 16> group_columns = {
+    "name", "ready",    "leased",       "delayed", "dead",    "acked_floor", "consumers",     "active",
+    "from", "lease_ms", "max_attempts", "paused",  "ordered", "filter",      "filter_prefix", "where"};
 
 /// Of a group, as JSON within its stream.
-inline constexpr std::array<std::string_view, 19> group_members = {
-    "name",   "ready",  "leased",        "delayed",      "dead",         "acked_floor", "consumers",
-    "active", "from",   "lease_ms",      "lease_max_ms", "max_attempts", "backoff_ms",  "max_in_flight",
-    "paused", "filter", "filter_prefix", "where",        "single_active"};
+inline constexpr std::array<std::string_view, 20> group_members = {
+    "name",   "ready",  "leased",        "delayed",      "dead",          "acked_floor", "consumers",
+    "active", "from",   "lease_ms",      "lease_max_ms", "max_attempts",  "backoff_ms",  "max_in_flight",
+    "paused", "filter", "filter_prefix", "where",        "single_active", "ordered"};
 
 /// The same, of a group that stands without its stream.
-inline constexpr std::array<std::string_view, 20> group_list_members = {
-    "stream",        "name",   "ready",  "leased",        "delayed",      "dead",         "acked_floor",
-    "consumers",     "active", "from",   "lease_ms",      "lease_max_ms", "max_attempts", "backoff_ms",
-    "max_in_flight", "paused", "filter", "filter_prefix", "where",        "single_active"};
+inline constexpr std::array<std::string_view, 21> group_list_members = {
+    "stream",        "name",   "ready",  "leased",        "delayed",      "dead",          "acked_floor",
+    "consumers",     "active", "from",   "lease_ms",      "lease_max_ms", "max_attempts",  "backoff_ms",
+    "max_in_flight", "paused", "filter", "filter_prefix", "where",        "single_active", "ordered"};
 
 }  // namespace ferry::cli

@@ -52,6 +52,9 @@ void declare_take(command_line& line, take_flags& flags) {
     line.flag("--single-active",
               "a group that is made has one active consumer at a time, the others stand by",
               flags.consumer.single_active);
+    line.value("--ordered", "key|none",
+               "a group that is made gives out messages of one key one at a time, in order",
+               [&](const std::string& word) { flags.consumer.ordered_by_key = read_order(word); });
     line.value("--name", "NAME", "what 'group info' calls this consumer (ferry:PID)",
                [&](const std::string& name) { flags.consumer.name = name; });
     line.value("--group", "G", "the group to take for; 'default' if not given", [&](const std::string& word) {
@@ -95,8 +98,8 @@ void settle(take_flags& flags) {
                                  flags.shared.match.end());
     flags.consumer.filter_prefix = flags.shared.topics;
     flags.consumer.where = flags.wants.where;
-    if (flags.consumer.single_active && flags.peek)
-        throw usage_error{"--peek reads without a group: leave out --single-active"};
+    if ((flags.consumer.single_active || flags.consumer.ordered_by_key) && flags.peek)
+        throw usage_error{"--peek reads without a group: leave out --single-active and --ordered"};
     if (flags.peek) flags.consumer.group.reset();
     flags.consumer.credit = executes ? flags.at_once.value_or(1) : flags.credit.value_or(credit_by_default);
     flags.consumer.linger = 0ms;

@@ -161,6 +161,7 @@ void consumer_session::join() {
                                       {"where", &options_.where}})
         if (!lines->empty()) options.emplace(name, *lines);
     if (options_.single_active) options.emplace("single_active", std::int64_t{1});
+    if (options_.ordered) options.emplace("ordered", *options_.ordered ? "key" : "none");
     std::vector<claim> still_held;
     for (const auto& [id, each] : leases_) still_held.push_back(claim_of(id, each));
     out_.push_back({encode(protocol::join{channel_, options_.stream, options_.group, options, still_held}),

@@ -46,6 +46,7 @@ consumer_session_options session_options(const consumer_options& from) {
     into.filter_prefix = as_lines(from.filter_prefix);
     into.where = as_lines(from.where);
     into.single_active = from.single_active;
+    into.ordered = from.ordered_by_key;
     into.client = from.name.empty()
                       ? std::string{program_invocation_short_name} + ':' + std::to_string(::getpid())
                       : from.name;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <random>
 #include <set>
 #include <string>
@@ -16,6 +17,7 @@
 #include "devices/spool/agenda.hpp"
 #include "devices/spool/batch_cache.hpp"
 #include "devices/spool/journal.hpp"
+#include "devices/spool/key_order.hpp"
 #include "devices/spool/session.hpp"
 #include "devices/spool/state.hpp"
 
@@ -106,6 +108,7 @@ struct group_run {
     std::uint64_t active_heard_ns = 0;
     bool awaits_claims = false;  ///< what was held before the restart may still be claimed
     bool reading = false;
+    std::unique_ptr<ordered_run> ordered;  ///< of an ordered group: which keys are held, and by whom
     std::uint64_t known_wanted =
         ~std::uint64_t{0};  ///< passed the filter; it waits for somebody who takes it
 };

@@ -28,17 +28,24 @@ void claims::open(stream& in, std::uint64_t stored_end, bool clean) {
             records::attempt seen{in.number, number,
                                   static_cast<std::uint64_t>(records::attempt_reason::restarted),
                                   whose.perhaps_seen(stored_end, in.lanes, parts_.now)};
-            if (seen.runs.empty()) continue;
-            parts_.journal.append(log::record_type::attempt, seen, parts_.now);
+            const std::uint64_t below = std::min(stored_end, whose.delivered_mark());
+            const bool left = whose.settings.ordered && whose.floor(in.lanes) < below;
+            if (seen.runs.empty() && !left) continue;
+            if (!seen.runs.empty()) parts_.journal.append(log::record_type::attempt, seen, parts_.now);
+            if (left)
+                parts_.journal.append(log::record_type::mark,
+                                      records::mark{static_cast<std::uint64_t>(records::mark_kind::seen),
+                                                    in.number, number, below},
+                                      parts_.now);
             parts_.journal.sync_soon(parts_.now, 0);
-            whose.await_claims(std::min(stored_end, whose.delivered_mark()));
+            whose.await_claims(below);
         }
         parts_.group_runs[{in.number, number}].awaits_claims = true;
         until_ns_ = parts_.now.monotonic_ns + parts_.options.claim_wait_ns;
     }
 }
 
-protocol::claim claims::give_back(const session& from, const take_channel& to, group& whose,
+protocol::claim claims::give_back(const session& from, const take_channel& to, const stream& in, group& whose,
                                   const protocol::claim& asked) {
     lease* held = whose.find_lease(asked.lease);
     if (held != nullptr && held->user != from.user) return {asked.lease, {}};
@@ -54,7 +61,7 @@ protocol::claim claims::give_back(const session& from, const take_channel& to, g
                                  .given_ns = parts_.now.monotonic_ns,
                                  .runs = {},
                                  .outstanding = 0});
-        for (const run& each : asked.runs) whose.claim(*held, each);
+        for (const run& each : asked.runs) whose.claim(*held, each, in.lanes);
     } else {
         whose.hand_over(*held, to.holder, parts_.now.monotonic_ns + to.lease_ns);
     }
@@ -68,7 +75,7 @@ std::vector<protocol::claim> claims::give_back(const session& from, const take_c
                                                group& whose, const std::vector<protocol::claim>& asked) {
     std::vector<protocol::claim> all;
     for (const protocol::claim& each : asked) {
-        protocol::claim given = give_back(from, to, whose, each);
+        protocol::claim given = give_back(from, to, in, whose, each);
         const lease* held = whose.find_lease(each.lease);
         if (held == nullptr || held->user != from.user) continue;
         run_set rest;

@@ -34,7 +34,7 @@ class claims {
     std::uint64_t next_due_ns() const;
 
   private:
-    protocol::claim give_back(const session& from, const take_channel& to, group& whose,
+    protocol::claim give_back(const session& from, const take_channel& to, const stream& in, group& whose,
                               const protocol::claim& asked);
 
     brain_parts& parts_;

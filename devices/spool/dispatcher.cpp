@@ -12,6 +12,7 @@ using namespace protocol;
 
 constexpr std::size_t parcel_bytes = batch_bytes_start;  // cut pieces are joined up to here
 constexpr std::size_t read_bytes = 512 << 10;
+constexpr std::uint64_t ready_enough = 4096;  // messages of an ordered group that stand ready
 constexpr std::uint64_t mark_margin = dispatcher::mark_step / 2;
 
 }  // namespace
@@ -35,6 +36,7 @@ void dispatcher::run() {
     const bool writing = parts_.read_only_reason.empty();
     const auto touched = std::exchange(parts_.touched, {});
     sieve_.begin_turn();
+    usher_.begin_turn();
     for (const std::uint32_t number : touched) {
         stream* from = parts_.state.find(number);
         if (from == nullptr) continue;
@@ -56,26 +58,50 @@ void dispatcher::run() {
 void dispatcher::serve_group(stream& from, group& whose) {
     group_run& run = parts_.group_runs[{from.number, whose.number}];
     if (run.reading || whose.settings.paused) return;
-    if (whose.settings.single_active && run.awaits_claims) return;
-    // Acks of this turn make room.
-    if (whose.settings.max_in_flight > 0) parts_.journal.flush_acks(parts_.now);
+    const bool ordered = whose.settings.ordered;
+    // What is held may be anywhere in the order.
+    if ((whose.settings.single_active || ordered) && run.awaits_claims) return;
+    // Acks of this turn make room, and let keys go.
+    if (whose.settings.max_in_flight > 0 || ordered) parts_.journal.flush_acks(parts_.now);
+    const auto unread =
+        ordered ? usher_.lead(from, whose, visible_to(from, whose), run.consumers.empty() ? 1 : ready_enough)
+                : std::nullopt;
+    const bool gave = serve_consumers(from, whose, run);
+    if (ordered && !run.reading) {
+        if (unread) {
+            run.reading = true;
+            ask_read({from.number, whose.number, {}, *unread});
+        } else if (gave || usher_.exhausted()) {
+            parts_.touched.insert(from.number);  // there is more to look at
+        }
+    } else if (!whose.settings.wants.everything() && !run.reading) {
+        skip_unwanted(from, whose);
+    }
+    if (!whose.settings.wants.everything())
+        parts_.journal.flush_acks(parts_.now);  // what was skipped may let the stream's first messages go
+}
+
+// Gives to consumers in turn until none takes more; true when any was given something.
+bool dispatcher::serve_consumers(stream& from, group& whose, group_run& run) {
+    bool gave = false;
     std::size_t without = 0;  // consumers in a row that could take nothing
     while (!run.consumers.empty() && without < run.consumers.size()) {
         const auto next = run.consumers.front();
         run.consumers.pop_front();
         session* to = parts_.find_session(next.first);
         if (to == nullptr || !to->takes.contains(next.second)) continue;
-        if (whose.settings.single_active) {
+        const bool single = whose.settings.single_active;
+        if (single)
             run.consumers.push_front(next);
-            const bool active = to->takes.at(next.second).holder == run.active;
-            if (active && deliver_to(from, whose, next.first, next.second)) continue;
-            break;
-        }
-        run.consumers.push_back(next);
-        without = deliver_to(from, whose, next.first, next.second) ? 0 : without + 1;
-        if (run.reading) return;
+        else
+            run.consumers.push_back(next);
+        if (single && to->takes.at(next.second).holder != run.active) break;
+        const bool took = deliver_to(from, whose, next.first, next.second);
+        gave = gave || took;
+        if (run.reading || (single && !took)) break;
+        without = took ? 0 : without + 1;
     }
-    if (!whose.settings.wants.everything()) skip_unwanted(from, whose);
+    return gave;
 }
 
 // Up to where a group may look. When as much is open as memory is granted for, it only redelivers.
@@ -174,7 +200,8 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
     while (what.bytes < parcel_bytes) {
         const std::uint64_t room =
             std::min(channel.messages_max - channel.messages - what.messages, room_in_flight(whose));
-        auto picked = whose.pick(visible, from.lanes, room);
+        auto picked = whose.settings.ordered ? usher_.pick(from, whose, visible, room)
+                                             : whose.pick(visible, from.lanes, room);
         if (!picked) break;
         const sieve::verdict judged = sieve_.judge(from, whose, *picked);
         if (judged == sieve::verdict::skipped) continue;
@@ -190,6 +217,7 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
         if (taken == 0) break;
         if (under == nullptr) under = &whose.new_lease(held);
         whose.take({picked->offset, taken, picked->attempt, picked->failures, 0}, from.lanes, *under);
+        if (whose.settings.ordered) usher_.given(from, whose, {picked->offset, taken});
     }
     if (what.messages == 0) return false;
     parts_.file(from, whose);

@@ -8,12 +8,13 @@
 #include "core/log/log.hpp"
 #include "devices/spool/brain_parts.hpp"
 #include "devices/spool/sieve.hpp"
+#include "devices/spool/usher.hpp"
 
 namespace ferry {
 
 class dispatcher {
   public:
-    explicit dispatcher(brain_parts& parts) : parts_{parts}, sieve_{parts} {}
+    explicit dispatcher(brain_parts& parts) : parts_{parts}, sieve_{parts}, usher_{parts} {}
 
     /// Delivers whatever can be delivered in the streams that were touched.
     void run();
@@ -41,6 +42,7 @@ class dispatcher {
 
     void serve_group(stream& from, group& whose);
     void serve_readers(stream& from);
+    bool serve_consumers(stream& from, group& whose, group_run& run);
     void skip_unwanted(stream& from, group& whose);
     std::uint64_t visible_to(const stream& from, const group& whose) const;
     bool deliver_to(stream& from, group& whose, std::uint64_t session_number, std::uint64_t channel_number);
@@ -56,6 +58,7 @@ class dispatcher {
 
     brain_parts& parts_;
     sieve sieve_;
+    usher usher_;
     std::map<std::uint64_t, reading> reads_;
 };
 

@@ -66,8 +66,17 @@ group::open_map::iterator group::erase(open_map::iterator at) {
     return open_.erase(at);
 }
 
-// What was passed over waits for its first attempt, each message with its own priority.
+// What was passed over waits for its first attempt, each message with its own priority, which an ordered
+// group does not have.
 void group::insert_new(run fresh, const lanes& of) {
+    if (settings.ordered) {
+        while (fresh.count > 0) {
+            const tried_run part = first_attempt(fresh);
+            insert(part.offset, {.count = part.count, .attempt = part.attempt});
+            fresh = {part.end(), fresh.end() - part.end()};
+        }
+        return;
+    }
     of.split(fresh, [&](unsigned lane, run part) {
         for (std::uint64_t at = part.first; at < part.end();) {
             const unsigned priority = of.priority_of(lane, at);
@@ -76,6 +85,29 @@ void group::insert_new(run fresh, const lanes& of) {
             at = end;
         }
     });
+}
+
+// What is passed over by the way was not looked at: an ordered group leaves it.
+void group::look(run what, const lanes& of, bool itself) {
+    progress_.look(what, of, itself, [&](run fresh) {
+        if (!settings.ordered) return insert_new(fresh, of);
+        const run inner = overlap(fresh, what);
+        if (inner.count == 0) return progress_.leave_behind(fresh);
+        progress_.leave_behind({fresh.first, inner.first - fresh.first});
+        progress_.leave_behind({inner.end(), fresh.end() - inner.end()});
+        if (itself) insert_new(inner, of);
+    });
+}
+
+tried_run group::first_attempt(run fresh) const {
+    if (fresh.first >= seen_below_) return {fresh.first, fresh.count, 1, 0, 0};
+    return {fresh.first, std::min(fresh.count, seen_below_ - fresh.first), seen_attempt_, 0, 0};
+}
+
+void group::watch() {
+    watched_ = true;
+    settled_.clear();
+    came_back_.clear();
 }
 
 // Takes what is open within the run out, and puts what `change` makes of each piece back (unless it says no).
@@ -159,7 +191,7 @@ void group::extend(lease& held, std::uint64_t deadline_ns) {
 void group::take(const tried_run& picked, const lanes& of, lease& under) {
     const run taken{picked.offset, picked.count};
     // From the cursor a gap may have been stepped over; the cursor goes with it, and the gap is settled.
-    progress_.look(taken, of, true, [&](run fresh) { insert_new(fresh, of); });
+    look(taken, of, true);
     replace(taken, [&](std::uint64_t, open_run& open) {
         open.is = fate::leased;
         open.lease_id = under.id;
@@ -170,9 +202,10 @@ void group::take(const tried_run& picked, const lanes& of, lease& under) {
     under.outstanding += picked.count;
 }
 
-std::vector<run> group::claim(lease& under, run wanted) {
+std::vector<run> group::claim(lease& under, run wanted, const lanes& of) {
     std::vector<run> claimed;
     const run awaited = overlap(wanted, {0, claims_below_});
+    if (settings.ordered && awaited.count > 0) look(awaited, of, true);
     replace(awaited, [&](std::uint64_t offset, open_run& open) {
         if (open.is != fate::ready) return true;
         add_run(claimed, {offset, open.count});
@@ -224,7 +257,8 @@ void group::judge(std::uint64_t lease_id, run acked, const lanes& of, ack_outcom
             const bool held = open->second.is == fate::leased && open->second.lease_id == lease_id;
             where = held ? &into.leased : &into.stale;
         } else if (!progress_.looked_at(at, end, of)) {
-            where = &into.gone;
+            if (at < seen_below_) end = std::min(end, seen_below_);
+            where = at < seen_below_ ? &into.stale : &into.gone;
         } else {
             where = settled_as(at, end, into);
         }
@@ -262,7 +296,7 @@ void group::release(std::uint64_t lease_id, const std::vector<run>& runs) {
 }
 
 void group::skip(run unwanted, const lanes& of) {
-    progress_.look(unwanted, of, true, [&](run fresh) { insert_new(fresh, of); });
+    look(unwanted, of, true);
     replace(unwanted, [&](std::uint64_t, open_run& open) {
         assert(open.is == fate::ready);
         open.is = fate::skipped;
@@ -300,7 +334,8 @@ bool group::wake_due(std::uint64_t now_ns) {
 }
 
 void group::apply_ack(run settled, const lanes& of) {
-    progress_.look(settled, of, false, [&](run passed) { insert_new(passed, of); });
+    look(settled, of, false);
+    if (watched_) add_run(settled_, settled);
     replace(settled, [&](std::uint64_t, const open_run& open) {
         if (open.is == fate::leased) count_down(open.lease_id, open.count);
         return false;
@@ -308,7 +343,7 @@ void group::apply_ack(run settled, const lanes& of) {
 }
 
 void group::apply_attempt(const tried_run& tried, const lanes& of, instant now) {
-    progress_.look({tried.offset, tried.count}, of, true, [&](run passed) { insert_new(passed, of); });
+    look({tried.offset, tried.count}, of, true);
     set_tried(tried, now);
 }
 
@@ -331,7 +366,15 @@ void group::apply_dead(const dead_run& died, const lanes& of) {
 }
 
 void group::apply_redrive(run within, const lanes& of) {
-    for (const dead_run& each : dead_.take(within)) insert_new({each.offset, each.count}, of);
+    for (const dead_run& each : dead_.take(within)) {
+        const run back{each.offset, each.count};
+        if (!settings.ordered) {
+            insert_new(back, of);
+            continue;
+        }
+        progress_.leave_behind(back);
+        if (watched_) add_run(came_back_, back);
+    }
 }
 
 void group::apply_removed(run removed, const lanes& of, bool dead_too) {
@@ -367,16 +410,12 @@ void group::apply_seek(std::uint64_t start, const offset_set& kept, std::uint64_
     leases_.clear();
     deadlines_.clear();
     claims_below_ = 0;
+    seen_below_ = 0;
+    ++seeks_;
     progress_.restart(start, of);
     settle_but(kept, end, of);
     for (auto died = dead_.next(start); died; died = dead_.next(died->end()))
         apply_ack({died->offset, died->count}, of);
-}
-
-tried_run group::tried(std::uint64_t offset, const open_run& open, instant now) const {
-    const bool later = open.is == fate::delayed && open.due_ns > now.monotonic_ns;
-    const std::uint64_t due = later ? now.wall_ns + (open.due_ns - now.monotonic_ns) : 0;
-    return {offset, open.count, open.attempt, open.failures, due};
 }
 
 std::vector<tried_run> group::perhaps_seen(std::uint64_t stored_end, const lanes& of, instant now) const {
@@ -389,53 +428,22 @@ std::vector<tried_run> group::perhaps_seen(std::uint64_t stored_end, const lanes
         ++one.attempt;
         seen.push_back(one);
     }
+    // Of an ordered group a mark says it: what it left may be a great many pieces.
+    if (settings.ordered) return seen;
     progress_.each_new(end, of, [&](run fresh) { seen.push_back({fresh.first, fresh.count, 2, 0, 0}); });
     return seen;
 }
 
-group::saved group::save(instant now, bool with_leases) const {
-    saved into{number, name, settings, progress_.save(), delivered_mark_, {}, {}, {}};
-    for (const auto& [offset, open] : open_) into.open.push_back(tried(offset, open, now));
-    for (const auto& [offset, died] : dead_.runs()) into.dead.push_back(died);
-    if (!with_leases) return into;
-    for (const auto& [id, each] : leases_) {
-        const std::uint64_t held_ms = (now.monotonic_ns - each.given_ns) / 1'000'000;
-        saved_lease& kept = into.leases.emplace_back(saved_lease{id, each.user, held_ms, {}});
-        for (const tried_run& open : open_under(id, each.runs))
-            kept.runs.push_back({open.offset, open.count});
-    }
-    return into;
-}
-
-group::group(const saved& from, const lanes& of, instant now)
-    : group{static_cast<std::uint32_t>(from.number), from.name, from.settings, 0} {
-    progress_.load(from.looked_at);
-    delivered_mark_ = from.delivered_mark;
-    for (const tried_run& each : from.open) {
-        insert_new({each.offset, each.count}, of);
-        set_tried(each, now);
-    }
-    for (const dead_run& each : from.dead) dead_.add(each);
-    for (const saved_lease& each : from.leases) {
-        const std::uint64_t held_ns = std::min(each.held_ms * 1'000'000, now.monotonic_ns);
-        lease& kept = new_lease({.id = each.id,
-                                 .holder = 0,
-                                 .frame = 0,
-                                 .user = each.user,
-                                 .deadline_ns = now.monotonic_ns,
-                                 .given_ns = now.monotonic_ns - held_ns,
-                                 .runs = {},
-                                 .outstanding = 0});
-        claims_below_ = never;
-        for (const run& held : each.runs) claim(kept, held);
-        claims_below_ = 0;
-    }
+void group::apply_seen(std::uint64_t below, const lanes& of) {
+    if (floor(of) >= seen_below_) seen_attempt_ = 1;
+    seen_below_ = std::max(seen_below_, below);
+    ++seen_attempt_;
 }
 
 std::uint64_t group::floor(const lanes& of) const {
     if (open_.empty()) return progress_.lowest(of);
     const std::uint64_t open = open_.begin()->first;
-    return of.plain() ? open : std::min(open, progress_.lowest(of));
+    return of.plain() && !settings.ordered ? open : std::min(open, progress_.lowest(of));
 }
 
 bool group::needs(std::uint64_t offset, const lanes& of) const {

@@ -25,6 +25,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -50,9 +51,10 @@ struct group_settings {
     std::uint64_t max_in_flight = 0;                   ///< messages on lease at a time; 0 = no limit
     filter wants;                                      ///< what it is given; all else is acked for it unseen
     bool single_active = false;  ///< only one consumer at a time is given messages: the first that joined
+    bool ordered = false;        ///< messages of one key go out one at a time, in the order of their offsets
     static auto fields(auto& m) {
         return std::tie(m.lease_ms, m.max_attempts, m.backoff_ms, m.from, m.paused, m.lease_max_ms,
-                        m.max_in_flight, m.wants, m.single_active);
+                        m.max_in_flight, m.wants, m.single_active, m.ordered);
     }
     friend bool operator==(const group_settings&, const group_settings&) = default;
 };
@@ -106,6 +108,10 @@ class group {
     /// in `gaps` hold no message.
     std::optional<tried_run> pick(std::uint64_t visible, const lanes& of, std::uint64_t count_max) const;
 
+    /// The lowest of what came back.
+    std::optional<tried_run> pick_returned(std::uint64_t visible, const lanes& of,
+                                           std::uint64_t count_max) const;
+
     /// Puts what was picked under a lease.
     void take(const tried_run& picked, const lanes& of, lease& under);
     lease& new_lease(lease made);
@@ -121,7 +127,7 @@ class group {
 
     /// Puts what is ready of `wanted` under a lease that was held before the spool's restart, as long as
     /// claims are awaited for it. Gives what was there.
-    std::vector<run> claim(lease& under, run wanted);
+    std::vector<run> claim(lease& under, run wanted, const lanes& of);
     /// What is ready below `offset` is kept for those who held it before the restart; 0 = nothing is.
     void await_claims(std::uint64_t below) noexcept { claims_below_ = below; }
     bool awaits_claims() const noexcept { return claims_below_ > 0; }
@@ -141,6 +147,32 @@ class group {
 
     /// These are not wanted, and about to be acked: until that is applied nobody is given them.
     void skip(run unwanted, const lanes& of);
+
+    // --- an ordered group looks ahead (usher.hpp)
+    /// Goes past messages without giving them out: below the cursor they stand as sets, not as open runs.
+    void leave(run met, const lanes& of) { progress_.leave(met, of); }
+    bool left(std::uint64_t offset) const { return progress_.left().contains(offset); }
+    std::uint64_t left_count() const noexcept { return progress_.left().count(); }
+    std::optional<run> next_in_order(std::uint64_t visible, const lanes& of) const {
+        return progress_.next_in_order(visible, of);
+    }
+    /// The messages of `fresh` from its first on with the attempt they are given out with for the first time.
+    tried_run first_attempt(run fresh) const;
+    /// From now on what is settled and what is redriven is kept until it is taken.
+    void watch();
+    std::vector<run> take_settled() { return std::exchange(settled_, {}); }
+    std::vector<run> take_came_back() { return std::exchange(came_back_, {}); }
+    std::uint64_t seeks() const noexcept { return seeks_; }
+    template <typename Take>
+    void each_open(Take take) const {
+        for (const auto& [offset, open] : open_) take(run{offset, open.count});
+    }
+    template <typename Take>
+    void each_left(Take take) const {
+        constexpr std::uint64_t end = ~std::uint64_t{0};
+        for (auto at = progress_.left().next_run(0, end); at; at = progress_.left().next_run(at->end(), end))
+            take(*at);
+    }
 
     // --- durable changes
     // -------------------------------------------------------------------------------------
@@ -165,6 +197,9 @@ class group {
     void apply_mark(std::uint64_t delivered_mark) {
         delivered_mark_ = std::max(delivered_mark_, delivered_mark);
     }
+
+    /// An ordered group after an unclean open: what is below and was not looked at may have been seen.
+    void apply_seen(std::uint64_t below, const lanes& of);
 
     /// Everything below is removed, and was settled here: the gaps in it will not be known any more.
     void pass(std::uint64_t removed_below) { progress_.forget_below(removed_below); }
@@ -199,7 +234,9 @@ class group {
     std::uint64_t dead_count() const noexcept { return dead_.count(); }
     const dead_letters& dead() const noexcept { return dead_; }
     /// Runs kept in memory: what the memory bound is about.
-    std::size_t runs_kept() const noexcept { return open_.size() + dead_.runs().size(); }
+    std::size_t runs_kept() const noexcept {
+        return open_.size() + dead_.runs().size() + progress_.left().count() / 32;
+    }
 
     /// The group as the snapshot keeps it. Leases are worth keeping at an orderly stop only.
     struct saved_lease {
@@ -218,9 +255,10 @@ class group {
         std::vector<tried_run> open;
         std::vector<dead_run> dead;
         std::vector<saved_lease> leases;
+        std::uint64_t seen_below = 0, seen_attempt = 1;
         static auto fields(auto& m) {
             return std::tie(m.number, m.name, m.settings, m.looked_at, m.delivered_mark, m.open, m.dead,
-                            m.leases);
+                            m.leases, m.seen_below, m.seen_attempt);
         }
     };
     saved save(instant now, bool with_leases) const;
@@ -244,9 +282,8 @@ class group {
     open_map::iterator erase(open_map::iterator at);
     void carve(run within);  // makes run borders at both ends
     void insert_new(run fresh, const lanes& of);
+    void look(run what, const lanes& of, bool itself);
     void set_tried(const tried_run& tried, instant now);
-    std::optional<tried_run> pick_returned(std::uint64_t visible, const lanes& of,
-                                           std::uint64_t count_max) const;
     tried_run tried(std::uint64_t offset, const open_run& open, instant now) const;
     template <typename Change>
     void replace(run within, Change change);
@@ -264,6 +301,11 @@ class group {
     progress progress_{0};
     std::uint64_t delivered_mark_ = 0;
     std::uint64_t claims_below_ = 0;
+    std::uint64_t seen_below_ = 0;    // what is below and was not looked at is flagged: so many attempts
+    std::uint64_t seen_attempt_ = 1;  // it is given out with at first
+    bool watched_ = false;
+    std::vector<run> settled_, came_back_;  // since somebody asked
+    std::uint64_t seeks_ = 0;
 };
 
 }  // namespace ferry

@@ -43,6 +43,17 @@ header_value show_flag(const settings& from) {
     return static_cast<std::int64_t>(from.*Field);
 }
 
+bool read_order(const header_value& from, settings& into) {
+    const auto* text = std::get_if<std::string>(&from);
+    if (text == nullptr || (*text != "none" && *text != "key")) return false;
+    into.ordered = *text == "key";
+    return true;
+}
+
+header_value show_order(const settings& from) {
+    return std::string{from.ordered ? "key" : "none"};
+}
+
 bool read_backoff(const header_value& from, settings& into) {
     const auto* text = std::get_if<std::string>(&from);
     if (text == nullptr || text->empty()) return false;
@@ -109,7 +120,7 @@ header_value show_lines(const settings& from) {
     return text;
 }
 
-constexpr std::array<group_setting, 9> table = {{
+constexpr std::array<group_setting, 10> table = {{
     {"group_lease_ms", "lease_ms", "1 ms to 12 h, in milliseconds",
      read_number<&settings::lease_ms, 1, lease_ms_max>, show_number<&settings::lease_ms>},
     {"lease_max_ms", "lease_max_ms", "1 ms to 12 h, in milliseconds",
@@ -130,6 +141,7 @@ constexpr std::array<group_setting, 9> table = {{
      show_lines<&filter::where>},
     {"single_active", "single_active", "0 or 1", read_flag<&settings::single_active>,
      show_flag<&settings::single_active>},
+    {"ordered", "ordered", "none or key", read_order, show_order},
 }};
 
 }  // namespace

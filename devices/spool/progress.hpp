@@ -29,12 +29,29 @@ class progress {
     /// The next messages that nobody looked at, below `visible`: the highest priority first, then by offset.
     std::optional<run> next(std::uint64_t visible, const lanes& of) const;
 
+    /// The same by offset alone, with what is due. Of an ordered group, as the next two.
+    std::optional<run> next_in_order(std::uint64_t visible, const lanes& of) const;
+    /// Goes past these without looking at them: they stay to be looked at.
+    void leave(run what, const lanes& of) {
+        look(what, of, true, [this](run over) { left_.add(over); });
+    }
+    /// These were looked at before, and are to be again.
+    void leave_behind(run what) { left_.add(what); }
+    /// What was left.
+    const offset_set& left() const noexcept { return left_; }
+
     /// Looks at `what`. Messages of its lanes that are passed over and were not looked at are given to
     /// `passed`; with `itself` those of `what` too.
     template <typename Passed>
     void look(run what, const lanes& of, bool itself, Passed passed) {
         of.split(what, [&](unsigned lane, run part) {
             const std::uint64_t end = itself ? part.end() : part.first;
+            if (!left_.empty()) {
+                for (auto at = left_.next_run(part.first, part.end()); itself && at;
+                     at = left_.next_run(at->end(), part.end()))
+                    passed(*at);
+                left_.remove(part);
+            }
             if (lane == lanes::late_lane) {
                 if (itself) each_untaken(of.late(), part, passed);
                 taken_.add(part);
@@ -61,12 +78,14 @@ class progress {
             each_untaken(of.due(priority), {0, end}, take);
             each_untaken(of.due_soon(priority), {0, end}, take);
         }
+        each_left({0, end}, take);
     }
     /// The same for what lies in `within`, with those that are not due.
     template <typename Take>
     void each_needed(run within, const lanes& of, Take take) const {
         each_in_order(within, of, take);
         each_untaken(of.late(), within, take);
+        each_left(within, take);
     }
 
     /// The lowest offset that may not have been looked at; `end` and above when all below was.
@@ -85,14 +104,20 @@ class progress {
 
     struct saved {
         std::vector<std::uint64_t> cursors;  // one, or one a lane when they differ
-        std::string taken;
-        static auto fields(auto& m) { return std::tie(m.cursors, m.taken); }
+        std::string taken, left;
+        static auto fields(auto& m) { return std::tie(m.cursors, m.taken, m.left); }
     };
     saved save() const;
     bool load(const saved& from);
 
   private:
     std::uint64_t ready_late_count(const lanes& of) const;
+    template <typename Take>
+    void each_left(run within, Take take) const {
+        for (auto at = left_.next_run(within.first, within.end()); at;
+             at = left_.next_run(at->end(), within.end()))
+            take(*at);
+    }
     // What stands in the lanes of priorities.
     template <typename Take>
     void each_in_order(run within, const lanes& of, Take take) const {
@@ -117,6 +142,7 @@ class progress {
 
     std::array<std::uint64_t, lanes::priorities> cursors_{};
     offset_set taken_;  // late messages that were looked at
+    offset_set left_;   // below the cursors, or taken, and yet to be looked at
 };
 
 }  // namespace ferry

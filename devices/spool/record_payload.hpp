@@ -97,7 +97,8 @@ struct redrive {
 
 /// `due`: the late messages of a stream with a time up to `offset` (wall ms) are due.
 /// `expired`: what expires up to there has done so, and is not looked at again.
-enum class mark_kind : std::uint64_t { delivered = 1, told = 2, due = 3, expired = 4 };
+/// `seen`: what an ordered group did not look at below `offset` may have been given out before a crash.
+enum class mark_kind : std::uint64_t { delivered = 1, told = 2, due = 3, expired = 4, seen = 5 };
 struct mark {
     std::uint64_t kind = 0, stream = 0, group = 0, offset = 0;
     static auto fields(auto& m) { return std::tie(m.kind, m.stream, m.group, m.offset); }

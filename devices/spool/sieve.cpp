@@ -6,7 +6,8 @@ namespace ferry {
 
 sieve::verdict sieve::judge(const stream& from, group& whose, tried_run& picked) {
     const filter& wants = whose.settings.wants;
-    if (wants.everything()) return verdict::wanted;
+    // An ordered group was judged when its keys were looked at.
+    if (wants.everything() || whose.settings.ordered) return verdict::wanted;
     const cached_batch* at = parts_.cache.find(from.number, picked.offset);
     if (at == nullptr) return verdict::unread;
     if (left_ == 0) return verdict::later;

@@ -190,6 +190,8 @@ bool spool_state::apply_mark(std::string_view payload) {
     group* target = find_group(record.stream, record.group, owner);
     if (record.kind == static_cast<std::uint64_t>(records::mark_kind::delivered)) {
         if (target != nullptr) target->apply_mark(record.offset);
+    } else if (record.kind == static_cast<std::uint64_t>(records::mark_kind::seen)) {
+        if (target != nullptr) target->apply_seen(record.offset, owner->lanes);
     } else if (owner != nullptr && record.kind == static_cast<std::uint64_t>(records::mark_kind::due)) {
         owner->lanes.mark_due(record.offset);
     } else if (owner != nullptr && record.kind == static_cast<std::uint64_t>(records::mark_kind::expired)) {

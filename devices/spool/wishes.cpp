@@ -1,7 +1,6 @@
 #include "devices/spool/wishes.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "core/header_map.hpp"
 
@@ -11,9 +10,6 @@ namespace {
 // Longer than anybody plans; it keeps sums far from the end of 64 bits.
 constexpr std::int64_t longest_ms = 100LL * 366 * 24 * 3600 * 1000;
 constexpr std::int64_t latest_ms = 400LL * 366 * 24 * 3600 * 1000;  // since 1970: 44 bits
-
-// What is not built is refused, never ignored.
-constexpr std::array<std::string_view, 1> not_built = {"key"};
 
 constexpr std::size_t id_bytes_max = 1024;
 
@@ -49,9 +45,6 @@ std::optional<asked> read_wishes(std::string_view bytes, std::uint64_t wall_ms, 
         problem = "headers that are no map of str to str, int or bin";
         return std::nullopt;
     }
-    for (const std::string_view name : not_built)
-        if (headers->contains(std::string{name}))
-            problem = "the header '" + std::string{name} + "' is not supported by this spool";
     asked found;
     found.id = id_of(*headers, problem);
     wishes& asked = found.wishes;

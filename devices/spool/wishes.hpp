@@ -8,6 +8,8 @@
 //     priority    int               0 to 9
 //     message-id  str, bin or int   1 to 1,024 bytes
 //
+// A `key` asks nothing of the stream: groups that are ordered by it look for it themselves (key_order.hpp).
+//
 // They are read once, when the batch arrives, and kept in the head of its record as absolute times, so that
 // nothing needs to look into a batch again.
 #pragma once

@@ -57,6 +57,9 @@ struct consumer_options {
     /// Of a new group: only one of its consumers at a time is given messages, the one that joined first; when
     /// it leaves, dies or stands still the next goes on within two seconds, in order.
     bool single_active = false;
+    /// Of a new group: messages with the same header `key` are out one at a time and never overtake one
+    /// another; others go on meanwhile. Priorities do not count in it.
+    std::optional<bool> ordered_by_key{};
     std::string name{};  ///< what `group info` calls this consumer; the program and its process id if empty
     std::uint64_t credit = 10'000;           ///< messages held and not acked, at most
     std::size_t credit_bytes = 4 << 20;      ///< received and not handed out, at most

@@ -94,7 +94,6 @@ TEST_CASE("cli: what a spool cannot do is said in words and by the exit code") {
     const finished header = run_ferry({"put", spool.at, "s", "-H", "priority=3", "x"});
     CHECK(header.status == 2);
     CHECK(header.err.find("unsupported") != std::string::npos);
-    CHECK(run_ferry({"put", spool.at, "s", "--key", "1", "x"}).status == 2);
     run_ferry({"take", spool.at, "s", "--group", "g", "--from", "new", "--idle", "50ms"});
     const finished differs =
         run_ferry({"take", spool.at, "s", "--group", "g", "--from", "first", "--idle", "50ms"});

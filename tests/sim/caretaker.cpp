@@ -88,6 +88,24 @@ void world::see_given(const send_action& sent) {
     const auto group = group_at(sent.session);
     if (group.empty()) return;
     for (const protocol::delivered_run& each : what.runs) model_.given(group, each);
+    if (!options_.keys || !sent.body) return;
+    batch_cursor items{sent.body->view};
+    for (const protocol::delivered_run& each : what.runs)
+        for (std::uint64_t offset = each.offset; offset < each.end(); ++offset)
+            model_.given_in_order(group, std::string{items.next()->payload}, offset);
+}
+
+// Of one key never two messages are out in a group.
+void world::check_keys() const {
+    const stream* of = only_stream(*brain_);
+    if (of == nullptr) return;
+    for (const auto& [number, whose] : of->groups) {
+        std::vector<std::uint64_t> out;
+        for (const auto& [id, held] : whose.leases())
+            for (const tried_run& each : whose.open_under(id, held.runs))
+                for (std::uint64_t offset = each.offset; offset < each.end(); ++offset) out.push_back(offset);
+        model_.out_together(whose.name, out);
+    }
 }
 
 // Each message of a group is in one place: not looked at, open, dead or settled.

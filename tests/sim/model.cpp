@@ -51,10 +51,37 @@ void model::ack_answered(const std::string& group, std::uint64_t offset) {
     acked_[group].insert(offset);
 }
 
+void model::given_in_order(const std::string& group, const std::string& text, std::uint64_t offset) {
+    const auto key = keys_.find(text);
+    if (key == keys_.end()) return;
+    key_at_.emplace(offset, key->second);
+    if (offset < loose_below_[group] || ever_redriven_[group].contains(offset)) return;
+    std::uint64_t& last = last_given_[group][key->second];
+    if (offset < last)
+        broken("'" + text + "' at " + std::to_string(offset) + " was overtaken by " + std::to_string(last) +
+               " of its key in " + group);
+    last = offset;
+}
+
+void model::out_together(const std::string& group, const std::vector<std::uint64_t>& offsets) const {
+    std::map<std::uint64_t, std::uint64_t> of_key;
+    for (const std::uint64_t offset : offsets) {
+        const auto key = key_at_.find(offset);
+        if (key == key_at_.end()) continue;
+        const auto [other, first] = of_key.emplace(key->second, offset);
+        if (!first)
+            broken("two messages of one key are out in " + group + ": " + std::to_string(other->second) +
+                   " and " + std::to_string(offset));
+    }
+}
+
 void model::redrive_asked(const std::string& group, const std::vector<protocol::run>& dead) {
     for (const protocol::run& each : dead) {
         moved_total_ += each.count;
-        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) ++redriven_[group][offset];
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) {
+            ++redriven_[group][offset];
+            ever_redriven_[group].insert(offset);
+        }
     }
 }
 

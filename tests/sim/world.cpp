@@ -58,6 +58,7 @@ consumer_session_options world::consumer_of(const std::string& group, std::uint6
     consumer_session_options of{.stream = "s", .group = group, .credit_messages = credit};
     of.max_attempts = group == "g1" ? 1 + options_.seed % 2 : 1000;
     if (options_.filters && group == "g1") of.filter = "topic";
+    if (options_.keys && !options_.plant_forgotten_order) of.ordered = true;
     return of;
 }
 
@@ -163,6 +164,7 @@ void world::spool_turn() {
     if (next.look) brain_->held(log_->held(), now_);
     for (const read_action& each : next.reads) reads_.push_back(each);
     for (const release_action& each : next.releases) log_->release(each.stream, each.offset);
+    if (options_.keys) check_keys();
     for (send_action& each : next.sends) {
         see_given(each);
         protocol::result answer;
@@ -283,6 +285,11 @@ void world::producer_step(producer& who) {
         if (far || pick(8) == 0)
             made.set_header("delay", static_cast<std::int64_t>(pick(far ? 150'000 : 10'000)));
         const bool bare = pick(2) == 0;
+        if (options_.keys && !bare && pick(4) != 0) {
+            const std::uint64_t key = pick(4);
+            made.set_header("key", std::to_string(key));
+            if (!made.headers().contains("delay")) model_.keyed(text, key);
+        }
         if (bare && options_.filters) model_.unwanted("g1", text);
         who.waiting.push_back(
             {text, bare ? who.session.put(std::string_view{text}, now_) : who.session.put(made, now_)});

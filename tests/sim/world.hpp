@@ -28,6 +28,12 @@ class model {
     explicit model(std::uint64_t seed) : seed_{seed} {}
 
     void put(const std::string& text) { put_.emplace(text, put_.size()); }
+    /// Groups are ordered by key, but for messages that were delayed.
+    void keyed(const std::string& text, std::uint64_t key) { keys_.emplace(text, key); }
+    /// The spool gives this message to a consumer.
+    void given_in_order(const std::string& group, const std::string& text, std::uint64_t offset);
+    /// These are out at the same time.
+    void out_together(const std::string& group, const std::vector<std::uint64_t>& offsets) const;
     /// The group does not want it.
     void unwanted(const std::string& group, const std::string& text) { unwanted_[group].insert(text); }
     /// The group is known to exist: it must see everything that is put from now on.
@@ -80,6 +86,10 @@ class model {
     std::map<std::string, std::uint64_t> loose_below_;
     std::map<std::string, bool> paused_;
     std::map<std::string, std::set<std::string>> unwanted_;
+    std::map<std::string, std::uint64_t> keys_;                                 // text -> key
+    std::map<std::uint64_t, std::uint64_t> key_at_;                             // offset -> key
+    std::map<std::string, std::map<std::uint64_t, std::uint64_t>> last_given_;  // group -> key -> offset
+    std::map<std::string, std::set<std::uint64_t>> ever_redriven_;
     std::uint64_t purged_ = 0;
 };
 
@@ -91,6 +101,7 @@ struct world_options {
     bool disk_errors = false;                ///< writes and syncs fail at times; the spool is then restarted
     std::uint64_t segment_bytes = 16 << 10;  ///< of the log
     bool upheavals = false;                  ///< groups are sent elsewhere and paused, the stream is purged
+    bool keys = false;                       ///< messages have keys, and the groups are ordered by them
     bool filters = false;                    ///< group g1 wants only what has a topic
     /// Delays within are kept by the millisecond; beyond, in buckets that are read from the log. Below an
     /// hour messages are put with delays of minutes, too.
@@ -98,6 +109,7 @@ struct world_options {
     /// Planted bugs, each of which the model must notice.
     bool plant_confirm_before_sync = false;
     bool plant_drop_that_is_a_redrive = false;
+    bool plant_forgotten_order = false;
     bool plant_forgotten_copy = false;
 };
 
@@ -139,6 +151,7 @@ class world {
                     std::vector<protocol::run> dead);
     void hear_caretaker(const protocol::result& answer);
     void see_given(const send_action& sent);
+    void check_keys() const;
     void check_places() const;
     void check_agenda() const;
     std::string group_at(std::uint64_t session) const;  // of the consumer there; empty when there is none

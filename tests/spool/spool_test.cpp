@@ -344,13 +344,13 @@ TEST_CASE("spool: a producer that takes a name over fences the one before it") {
     CHECK(c->code == "fenced");
 }
 
-TEST_CASE("spool: a header that asks for what is not built is refused, not ignored") {
+TEST_CASE("spool: a header that asks for what cannot be is refused, not ignored") {
     temporary_directory directory;
     context context;
     spool spool{context, in(directory)};
     producer jobs{context, ferry::connect(spool.endpoints().at(0)), {.stream = "s"}};
     message urgent{"x"};
-    urgent.set_header("key", "once");
+    urgent.set_header("priority", "urgent");
     const auto c = jobs.put(urgent).wait(10s);
     REQUIRE(c);
     CHECK(c->is == put_outcome::refused);
