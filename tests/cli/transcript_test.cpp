@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "tests/support/process.hpp"
@@ -105,6 +106,27 @@ TEST_CASE("cli: help of every command names its usage and its flags") {
         CHECK(help.out == run_ferry({name, "--help"}).out);
     }
     CHECK(run_ferry({"help", "publish"}).out == run_ferry({"help", "pub"}).out);
+}
+
+TEST_CASE("cli: docs/cli.md names every flag of the commands for streams") {
+    std::ifstream in{FERRY_SOURCE_DIR "/docs/cli.md"};
+    const std::string page{std::istreambuf_iterator<char>{in}, {}};
+    std::size_t flags = 0;
+    for (const char* name : {"put", "take", "spool", "stream", "group", "dead"})
+        for (const std::string& line : lines_of(run_ferry({"help", name}).out)) {
+            const std::size_t begin = line.find("--");
+            if (!line.starts_with("  -") || begin == std::string::npos) continue;
+            const std::string flag = line.substr(begin, line.find_first_of(" ,", begin) - begin);
+            CAPTURE(name);
+            CAPTURE(flag);
+            // The whole name: --lease is not named by --lease-max.
+            const auto named = [&](const char* behind) {
+                return page.find(flag + behind) != std::string::npos;
+            };
+            CHECK((named("`") || named(" ") || named(",") || named("=")));
+            ++flags;
+        }
+    CHECK(flags > 60);
 }
 
 TEST_CASE("cli: every example runs as it stands and ends with 0") {
