@@ -11,6 +11,7 @@
 #include "ferry/context.hpp"
 #include "ferry/replier.hpp"
 #include "ferry/spool.hpp"
+#include "tests/cli/spool_process.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -146,9 +147,53 @@ TEST_CASE("samples: an embedded spool keeps readings while nobody is there, and 
     CHECK(received[10] == "reading 1");
 }
 
+TEST_CASE(
+    "samples: a question is answered while its asker is away, and the answer outlives the spool's death") {
+    ferry::test::spool_process spool;
+    CHECK(sample("disconnected_request", {"ask", spool.at, "anna", "q-17", "how long is this"}).wait() == 0);
+    CHECK(sample("disconnected_request", {"ask", spool.at, "ben", "q-18", "and this"}).wait() == 0);
+    // She is not sure that it arrived and asks again: it stays one question.
+    CHECK(sample("disconnected_request", {"ask", spool.at, "anna", "q-17", "how long is this"}).wait() == 0);
+    const auto kill_and_restart = [&] {
+        spool.running->kill(SIGKILL);
+        spool.running->wait();
+        spool.start();
+    };
+    kill_and_restart();
+    CHECK(sample("disconnected_request", {"serve", spool.at, "2"}).wait() == 0);
+    kill_and_restart();
+
+    process anna = sample("disconnected_request", {"collect", spool.at, "anna"});
+    CHECK(anna.next_line() == "q-17: 16");
+    CHECK(anna.wait() == 0);
+    process ben = sample("disconnected_request", {"collect", spool.at, "ben"});
+    CHECK(ben.next_line() == "q-18: 8");
+    CHECK(ben.wait() == 0);
+    CHECK(ferry::test::run_ferry({"take", spool.at, "questions", "--idle", "200ms", "-q"}).out.empty());
+}
+
+TEST_CASE("samples: an answer that a server put before it died is not stored again by the next one") {
+    ferry::test::spool_process spool;
+    CHECK(sample("disconnected_request", {"ask", spool.at, "anna", "q-17", "how long is this"}).wait() == 0);
+    // What a server leaves that died between its put and its ack.
+    CHECK(ferry::test::run_ferry(
+              {"put", spool.at, "answers.anna", "16", "-H", "correlation-id=q-17", "--message-id", "q-17"})
+              .status == 0);
+    CHECK(sample("disconnected_request", {"serve", spool.at, "1"}).wait() == 0);
+    const auto answers = ferry::test::run_ferry({"take", spool.at, "answers.anna", "--idle", "200ms", "-q"});
+    CHECK(answers.out == "16\n");
+
+    // One that cannot be answered comes again, with the reason, and does not end the server.
+    CHECK(ferry::test::run_ferry({"put", spool.at, "questions", "to nobody"}).status == 0);
+    CHECK(sample("disconnected_request", {"serve", spool.at, "2"}).wait() == 0);
+    const auto left = ferry::test::run_ferry({"group", "info", spool.at, "questions", "default", "--json"});
+    CHECK(left.out.find("\"acked_floor\":1,") != std::string::npos);
+}
+
 TEST_CASE("samples: wrong use and a bad endpoint end in a sentence, not in a crash") {
     CHECK(sample("publisher", {}).wait() == 2);
     CHECK(sample("work_queue", {"rest"}).wait() == 2);
+    CHECK(sample("disconnected_request", {"ask", "tcp://127.0.0.1:1"}).wait() == 2);
     CHECK(sample("embedded_spool", {"outbox"}).wait() == 2);
     CHECK(sample("embedded_spool", {"/nowhere/outbox", "tcp://127.0.0.1:1", "1"}).wait() == 1);
     CHECK(sample("pusher", {"nonsense", "1"}).wait() == 1);
