@@ -388,12 +388,6 @@ void group::apply_removed(run removed, const lanes& of, bool dead_too) {
     }
     apply_ack(removed, of);
     if (dead_too) dead_.take(removed);
-    for (std::uint64_t at = removed.first; at < removed.end();) {
-        const auto died = dead_.next(at);
-        const std::uint64_t until = died ? std::min(died->offset, removed.end()) : removed.end();
-        progress_.forget({at, until - at});
-        at = died ? std::max(until, died->end()) : until;
-    }
 }
 
 void group::settle_but(const offset_set& kept, std::uint64_t end, const lanes& of) {

@@ -187,6 +187,8 @@ class group {
     /// The messages are removed from the stream: whatever they were here, they are settled. Dead letters go
     /// only if told.
     void apply_removed(run removed, const lanes& of, bool dead_too);
+    /// Settled, and about to leave the lanes: not known here any more.
+    void forget(run gone) { progress_.forget(gone); }
     /// The group stands at `start`, as if all below were settled and all of `kept` above were new to it; what
     /// is dead stays so. Its leases end.
     void apply_seek(std::uint64_t start, const offset_set& kept, std::uint64_t end, const lanes& of);

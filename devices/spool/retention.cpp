@@ -80,7 +80,10 @@ void retention::look_at_touched() {
         if (which == nullptr || !keeps_by_age(*which)) {
             looks_.erase(number);
         } else if (which->first < which->next) {
-            looks_.try_emplace(number, parts_.now.monotonic_ns);
+            look_time& next = looks_[number];
+            // Told another age, it looks at once.
+            if (next.age_ms != which->settings.retain_ms)
+                next = {parts_.now.monotonic_ns, which->settings.retain_ms};
         }
         if (which != nullptr) make_room(*which, 0, 0);
     }
@@ -90,17 +93,18 @@ void retention::look_at_touched() {
 void retention::look(const stream& at) {
     const std::uint64_t now_ns = parts_.steady_wall_ms() * 1'000'000;
     const std::uint64_t age_ns = at.settings.retain_ms * 1'000'000;
-    looks_[at.number] = never;  // until the answer is there
+    looks_[at.number] = {never, at.settings.retain_ms};  // until the answer is there
     times_.find(at, now_ns - std::min(now_ns, age_ns),
                 [this, number = at.number, now_ns, age_ns](std::uint64_t offset, std::uint64_t wall_ns) {
                     const stream* of = parts_.state.find(number);
                     if (of == nullptr || !keeps_by_age(*of)) return;
+                    if (of->settings.retain_ms * 1'000'000 != age_ns) return;  // it looks again
                     remove_below(*of, offset, records::removal_reason::retention);
                     const std::uint64_t stored_ns = offset < of->next ? wall_ns : now_ns;
                     const std::uint64_t due_ns = stored_ns + age_ns;
                     const std::uint64_t wait_ns = std::max(due_ns - std::min(due_ns, now_ns), look_every_ns);
                     if (of->first < of->next)
-                        looks_[number] = parts_.now.monotonic_ns + wait_ns;
+                        looks_[number].due_ns = parts_.now.monotonic_ns + wait_ns;
                     else
                         looks_.erase(number);
                 });
@@ -121,8 +125,8 @@ void retention::tick() {
     if (!parts_.read_only_reason.empty()) return;
     forget_ids();
     for (auto at = looks_.begin(); at != looks_.end();) {
-        const auto [number, due_ns] = *at++;
-        if (due_ns > parts_.now.monotonic_ns) continue;
+        const auto [number, next] = *at++;
+        if (next.due_ns > parts_.now.monotonic_ns) continue;
         if (const stream* which = parts_.state.find(number))
             look(*which);
         else
@@ -133,7 +137,7 @@ void retention::tick() {
 std::uint64_t retention::next_due_ns() const {
     if (!parts_.read_only_reason.empty()) return never;
     std::uint64_t due = never;
-    for (const auto& [number, due_ns] : looks_) due = std::min(due, due_ns);
+    for (const auto& [number, next] : looks_) due = std::min(due, next.due_ns);
     return due;
 }
 

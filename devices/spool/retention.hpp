@@ -28,6 +28,12 @@ class retention {
     std::uint64_t next_due_ns() const;
 
   private:
+    /// When the oldest message of a stream is too old, if its messages may be so old.
+    struct look_time {
+        std::uint64_t due_ns = 0;
+        std::uint64_t age_ms = 0;
+    };
+
     void look(const stream& at);
     void forget_ids();
     void remove_below(const stream& from, std::uint64_t end, records::removal_reason why);
@@ -35,7 +41,7 @@ class retention {
     brain_parts& parts_;
     time_search& times_;
     std::uint64_t next_forget_ns_ = 0;
-    std::map<std::uint32_t, std::uint64_t> looks_;  // stream -> when its oldest message is too old
+    std::map<std::uint32_t, look_time> looks_;  // by stream
 };
 
 }  // namespace ferry

@@ -254,6 +254,7 @@ bool spool_state::apply_group_change(std::string_view payload) {
     added.apply_mark(record.delivered_mark);
     added.start_at(start, owner->lanes);
     added.settle_but(kept, owner->next, owner->lanes);
+    owner->settle_first();  // the first group may not want what was there before it
     return true;
 }
 
@@ -286,7 +287,7 @@ void spool_state::remove(stream& from, run gone, records::removal_reason why) {
         for (auto died = each.dead().next(gone.first); died && died->offset < gone.end();
              died = each.dead().next(died->end()))
             nowhere.remove({died->offset, died->count});
-    for (const auto& [first, end] : nowhere.runs()) from.lanes.remove({first, end - first});
+    for (const auto& [first, end] : nowhere.runs()) from.remove({first, end - first});
 }
 
 bool spool_state::apply_removed(std::string_view payload) {

@@ -76,12 +76,18 @@ stream::kept_part stream::kept(run within) const {
     return needed;
 }
 
+// Groups forget what they settled of it together with the lanes: they compare the two.
+void stream::remove(run gone) {
+    for (auto& [group_number, each] : groups) each.forget(gone);
+    lanes.remove(gone);
+}
+
 void stream::let_go() {
     const offset_set live = kept();
     for (std::uint64_t at = first; at < next;) {
         const auto run = live.next_run(at, next);
         const std::uint64_t until = run ? run->first : next;
-        if (until > at) lanes.remove({at, until - at});
+        if (until > at) remove({at, until - at});
         at = run ? run->end() : next;
     }
 }

@@ -81,6 +81,8 @@ struct stream {
     kept_part kept(run within) const;
     /// What is kept and is no dead letter anywhere: what may be let go to make room.
     offset_set removable() const;
+    /// These are settled for every group, and hold no message any more.
+    void remove(run gone);
     /// What is not kept now is gone for good, whatever is told to be kept from now on.
     void let_go();
     /// Whether the message is a dead letter of any group.

@@ -101,15 +101,18 @@ void timetable::expire(stream& in) {
     parts_.journal.flush_acks(parts_.now);
     const offset_set over = in.lanes.take_expired(parts_.steady_wall_ms(), expired_per_turn);
     records::removed record{in.number, static_cast<std::uint64_t>(records::removal_reason::expiry), {}, 0, 0};
+    bool any_dead = false;
     for (auto at = over.next(0); at; at = over.next(*at + 1)) {
+        const bool dead = in.dead_somewhere(*at);
+        any_dead = any_dead || dead;
         if (!needed(in, *at)) continue;
-        record.messages += in.dead_somewhere(*at) ? 0 : 1;
+        record.messages += dead ? 0 : 1;
         if (!record.runs.empty() && record.runs.back().end() == *at)
             ++record.runs.back().count;
         else
             record.runs.push_back({*at, 1});
     }
-    if (record.runs.empty()) return;
+    if (record.runs.empty() && !any_dead) return;
     // A message that is redriven later is not to expire again when the log is replayed.
     const std::uint64_t until_ms = std::min(parts_.steady_wall_ms(), in.lanes.expiring().next_ms() - 1);
     parts_.journal.append(

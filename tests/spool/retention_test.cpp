@@ -267,3 +267,80 @@ TEST_CASE("retention: a producer that is refused a thousand times can go on") {
     for (int i = 0; i < 1100; ++i) t.fates_of({message{std::string(101, 'x')}}, "p");
     CHECK(t.fates_of(some(1), "p").size() == 1);
 }
+
+TEST_CASE("retention: a stream that is told to keep less long lets go at once") {
+    table t;
+    REQUIRE(t.admin("stream.create", {{"retain", "600000ms"}}).code.empty());
+    t.put(3);
+    t.pass(5 * second_ns);
+    t.put(2);
+    REQUIRE(t.admin("stream.set", {{"retain", "4000ms"}}).code.empty());
+    t.pass(second_ns);
+    CHECK(t.the_stream().messages() == 2);
+}
+
+TEST_CASE(
+    "retention: what expires as another group's dead letter does not come back to who was through with it") {
+    table t;
+    REQUIRE(t.admin("stream.create", {{"retain", "all"}, {"expired", "dead-letter"}}).code.empty());
+    message late{"x"};
+    late.set_header("delay", std::int64_t{5000});
+    late.set_header("ttl", std::int64_t{3000});
+    t.put({late});
+    REQUIRE(t.admin("group.create", {{"group", "new"}, {"from", "new"}}).code.empty());
+    REQUIRE(t.admin("group.create", {{"group", "g"}}).code.empty());
+    t.pass(8 * second_ns);
+    CHECK(t.the_group().dead_count() == 1);
+    const group& through = t.group_named("new");
+    CHECK(through.ready_count(t.the_stream().next, t.the_stream().lanes) == 0);
+    CHECK(through.waiting_count(t.the_stream().lanes) == 0);
+}
+
+TEST_CASE("retention: a dead letter that is redriven after its time does not expire, nor after a crash") {
+    table t;
+    REQUIRE(t.admin("stream.create", {}).code.empty());
+    REQUIRE(t.admin("group.create", {{"group", "g"}, {"max_attempts", 1}}).code.empty());
+    t.consumer("a");
+    message brief{"x"};
+    brief.set_header("ttl", std::int64_t{2000});
+    t.put({brief});
+    t.settle();
+    t.take("a");
+    t.nack("a", 0);
+    t.settle();
+    CHECK(t.the_group().dead_count() == 1);
+    t.disconnect("a");
+    t.pass(3 * second_ns);
+    REQUIRE(t.admin("dead.redrive", {{"group", "g"}}).code.empty());
+    for (const bool clean : {false, true}) {
+        t.restart(clean);
+        t.pass(3 * second_ns);
+        CHECK(t.the_stream().messages() == 1);
+    }
+}
+
+TEST_CASE("retention: what is let go for good is not counted as waiting any more") {
+    table t;
+    REQUIRE(t.admin("group.create", {{"group", "g"}}).code == protocol::code::no_such_stream);
+    t.consumer("a");
+    message late{"x"};
+    late.set_header("delay", std::int64_t{1000});
+    t.put({message{"stays"}, late, late});
+    t.pass(2 * second_ns);
+    t.take("a");
+    t.ack("a", 1);
+    t.ack("a", 2);
+    t.settle();
+    REQUIRE(t.admin("stream.set", {{"retain", "acked"}}).code.empty());
+    CHECK(t.the_group().waiting_count(t.the_stream().lanes) == 0);
+    CHECK(t.the_stream().messages() == 1);
+}
+
+TEST_CASE("retention: a first group that wants only what is new lets go of what was there") {
+    table t;
+    t.put(3);
+    REQUIRE(t.admin("group.create", {{"group", "g"}, {"from", "new"}}).code.empty());
+    CHECK(t.the_stream().first == 3);
+    t.restart(false);
+    CHECK(t.the_stream().first == 3);
+}

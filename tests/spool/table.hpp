@@ -60,6 +60,11 @@ class table {
         who.was = std::exchange(who.number, 0);
     }
     void plug_in(const std::string& name) { clients_.at(name).number = clients_.at(name).was; }
+    /// The connection ends, and the spool sees it.
+    void disconnect(const std::string& name) {
+        brain_->detached(clients_.at(name).number, now_);
+        cut_off(name);
+    }
 
     void put(int count) { put(std::vector<message>(static_cast<std::size_t>(count), message{"x"})); }
     /// Gives the code of the refusal of the last one, empty when it was stored.
