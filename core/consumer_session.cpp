@@ -134,6 +134,14 @@ void consumer_session::release(std::uint64_t lease, std::uint64_t offset) {
         out_.push_back({encode(protocol::release{channel_, lease, {{offset, 1}}}), std::nullopt});
 }
 
+std::shared_ptr<commit_fate> consumer_session::commit(std::uint64_t lease, std::uint64_t offset,
+                                                      std::vector<commit_output> outputs, instant now) {
+    if (settle(lease, offset)) return commits_.add(lease, offset, std::move(outputs), now.wall_ns);
+    auto lost = std::make_shared<commit_fate>();
+    lost->is = commit_fate::state::lost;
+    return lost;
+}
+
 bool consumer_session::lease_over(std::uint64_t lease, std::uint64_t offset) const {
     const auto found = leases_.find(lease);
     return found == leases_.end() || !found->second.open.contains(offset);
@@ -173,6 +181,7 @@ claim consumer_session::claim_of(std::uint64_t id, const held_lease& from) const
     run_set all = from.open;
     all.add(from.to_ack);
     all.add(from.unanswered);
+    all.add(commits_.under(id));
     return {id, as_runs(all)};
 }
 
@@ -182,6 +191,7 @@ void consumer_session::rejoin_lost() {
     joined_ = joining_ = false;
     leave_token_ = 0;
     ended_ = false;
+    commits_.unsend();
     parts_.clear();
     parts_seen_ = 0;
     for (auto& [id, each] : leases_) {
@@ -219,7 +229,8 @@ void consumer_session::joined(std::string_view head, instant now) {
             }
         lose(id, each, lost);
     }
-    std::erase_if(leases_, [](const auto& entry) { return entry.second.empty(); });
+    std::erase_if(leases_,
+                  [this](const auto& entry) { return entry.second.empty() && !commits_.holds(entry.first); });
     settled_count_ = bytes_read_ = frames_read_ = frames_received_ = 0;
     held_at_join_ = held_;
     credit_messages_sent_ = credit_bytes_sent_ = credit_frames_sent_ = 0;
@@ -266,6 +277,13 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
 void consumer_session::done(std::string_view head) {
     protocol::done message;
     if (!decode(head, message)) return;
+    using state = commit_fate::state;
+    for (const auto& [runs, as] : {std::pair{&message.runs, state::committed},
+                                   {&message.already, state::committed},
+                                   {&message.stale, state::lost},
+                                   {&message.gone, state::lost}})
+        for (const run& each : commits_.done(message.lease, *runs, as))
+            (as == state::committed ? settled_.done : settled_.stale).push_back(each);
     const auto found = leases_.find(message.lease);
     if (found == leases_.end()) return;
     held_lease& lease = found->second;
@@ -287,7 +305,19 @@ void consumer_session::done(std::string_view head) {
     run_set lost;
     for (const run& each : message.stale) lost.add(each);
     if (!lost.empty()) lose(message.lease, lease, lost);
-    if (lease.empty()) leases_.erase(found);
+    if (lease.empty() && !commits_.holds(message.lease)) leases_.erase(found);
+}
+
+// What a commit could not do is not done: its message goes back.
+void consumer_session::refused(std::string_view head, instant now) {
+    protocol::refused message;
+    if (!decode(head, message) || message.channel != channel_ || !joined_) return;
+    for (const auto& [lease, offset, reason] : commits_.refused(message, now)) {
+        leases_[lease].nacked.add({offset, 1});
+        ++unanswered_;
+        out_.push_back(
+            {encode(protocol::nack{channel_, lease, {{offset, 1}}, std::nullopt, reason}), std::nullopt});
+    }
 }
 
 void consumer_session::failed(std::string_view head) {
@@ -300,6 +330,7 @@ void consumer_session::failed(std::string_view head) {
     }
     failed_code_ = message.code;
     failed_reason_ = message.text;
+    commits_.fail(message.code, message.text);
     joined_ = joining_ = false;
 }
 
@@ -334,6 +365,9 @@ void consumer_session::frame(std::string_view head, std::optional<shared_bytes> 
             return;
         case kind::done:
             done(head);
+            break;
+        case kind::refused:
+            refused(head, now);
             break;
         case kind::error:
             failed(head);
@@ -383,7 +417,9 @@ void consumer_session::renew(instant now) {
     std::vector<std::uint64_t> due;
     for (auto& [id, each] : leases_) {
         if (over(each, now.monotonic_ns)) lose(id, each, each.open);
-        if (!joined_ || each.open.empty() || now.monotonic_ns < each.renewed_ns + lease_ns_ / 3) continue;
+        if (!joined_ || (each.open.empty() && !commits_.holds(id)) ||
+            now.monotonic_ns < each.renewed_ns + lease_ns_ / 3)
+            continue;
         each.renewed_ns = now.monotonic_ns;
         due.push_back(id);
     }
@@ -410,13 +446,14 @@ void consumer_session::leave(instant now) {
 }
 
 void consumer_session::tick(instant now) {
-    const bool waiting = unanswered_ > 0 || to_send_ > 0 || joining_ || leaving_;
+    const bool waiting = !all_answered() || joining_ || leaving_;
     if (link_.tick(now, waiting, out_) == spool_link::change::lost) rejoin_lost();
     if (link_.up() && !joined_ && !joining_ && failed_code_.empty()) join();
     send_settlements(now);
+    if (joined_) commits_.send(channel_, now, out_);
     give_credit();
     renew(now);
-    if (leaving_ && joined_ && unanswered_ == 0 && to_send_ == 0 && leave_token_ == 0) {
+    if (leaving_ && joined_ && all_answered() && leave_token_ == 0) {
         out_.push_back({encode(protocol::leave{channel_, frames_received_}), std::nullopt});
         leave_token_ = now.monotonic_ns;
         out_.push_back({encode(ping{leave_token_}), std::nullopt});
@@ -424,7 +461,8 @@ void consumer_session::tick(instant now) {
 }
 
 std::uint64_t consumer_session::next_due_ns() const {
-    std::uint64_t due = link_.next_due_ns(unanswered_ > 0 || to_send_ > 0 || joining_ || leaving_);
+    std::uint64_t due = link_.next_due_ns(!all_answered() || joining_ || leaving_);
+    if (joined_) due = std::min(due, commits_.next_due_ns());
     for (const auto& [id, each] : leases_) {
         // Without a session there is nothing to renew, only an end to see.
         const std::uint64_t within_ns = joined_ ? lease_ns_ / 3 : lease_ns_;

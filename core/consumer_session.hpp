@@ -20,6 +20,7 @@
 
 #include "core/batch.hpp"
 #include "core/clock.hpp"
+#include "core/commit_queue.hpp"
 #include "core/protocol.hpp"
 #include "core/run_set.hpp"
 #include "core/shared_bytes.hpp"
@@ -83,6 +84,11 @@ class consumer_session {
     /// Gives a message back that was handed out but shown to nobody: no attempt is used.
     void release(std::uint64_t lease, std::uint64_t offset);
 
+    /// Stores the outputs and acks the message, both or neither. Refused, the message goes back to its group.
+    std::shared_ptr<commit_fate> commit(std::uint64_t lease, std::uint64_t offset,
+                                        std::vector<commit_output> outputs, instant now);
+    std::size_t commit_bytes() const noexcept { return commits_.bytes(); }
+
     /// True when a message that was handed out and not settled is not ours any more: its lease is
     /// over.
     bool lease_over(std::uint64_t lease, std::uint64_t offset) const;
@@ -109,7 +115,7 @@ class consumer_session {
     /// Offset at which the spool said this group (or reader) stands when it joined.
     std::uint64_t start() const noexcept { return start_; }
     std::uint64_t unanswered() const noexcept { return unanswered_; }
-    bool all_answered() const noexcept { return unanswered_ == 0 && to_send_ == 0; }
+    bool all_answered() const noexcept { return unanswered_ == 0 && to_send_ == 0 && commits_.empty(); }
     std::uint64_t frames_bad() const noexcept { return frames_bad_; }
     const std::string& failed_code() const noexcept { return failed_code_; }
     const std::string& failed_reason() const noexcept { return failed_reason_; }
@@ -141,6 +147,7 @@ class consumer_session {
     void join();
     void deliver(std::string_view head, const shared_bytes& body, instant now);
     void done(std::string_view head);
+    void refused(std::string_view head, instant now);
     void failed(std::string_view head);
     void joined(std::string_view head, instant now);
     void rejoin_lost();
@@ -164,6 +171,7 @@ class consumer_session {
     std::string parts_;  // pieces of the DELIVER that follows
     std::uint64_t parts_seen_ = 0;
     settled_runs settled_;
+    commit_queue commits_;
 
     bool joining_ = false, joined_ = false, leaving_ = false;
     std::uint64_t leave_token_ = 0;  // of the PING behind the LEAVE

@@ -126,6 +126,17 @@ struct claim {
     friend bool operator==(const claim&, const claim&) = default;
 };
 
+/// What is stored with an ack: a batch for one stream. The batches stand behind each other in the payload.
+struct output {
+    std::string stream;
+    std::uint64_t count = 0;  ///< messages
+    std::uint64_t checksum_kind = 0, checksum = 0, time_ns = 0;
+    std::uint64_t bytes = 0;  ///< of the batch
+    static auto fields(auto& m) {
+        return std::tie(m.stream, m.count, m.checksum_kind, m.checksum, m.time_ns, m.bytes);
+    }
+};
+
 // clang-format off
 struct hello { static constexpr kind id = kind::hello;
     std::uint64_t version = protocol::version; std::string client; std::uint64_t last_incarnation = 0;
@@ -164,6 +175,10 @@ struct release { static constexpr kind id = kind::release;
 struct extend { static constexpr kind id = kind::extend;
     std::uint64_t channel = 0; std::vector<std::uint64_t> leases;
     static auto fields(auto& m) { return std::tie(m.channel, m.leases); } };
+struct commit { static constexpr kind id = kind::commit;
+    std::uint64_t channel = 0, lease = 0; std::vector<run> runs; std::uint64_t number = 0;  // a REFUSED names it
+    std::vector<output> outputs;
+    static auto fields(auto& m) { return std::tie(m.channel, m.lease, m.runs, m.number, m.outputs); } };
 struct admin { static constexpr kind id = kind::admin;
     std::uint64_t request = 0; std::string command; header_map arguments;
     static auto fields(auto& m) { return std::tie(m.request, m.command, m.arguments); } };

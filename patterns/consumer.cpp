@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
+#include "core/batch.hpp"
 #include "core/consumer_session.hpp"
 #include "core/loop.hpp"
 #include "core/wildcard.hpp"
@@ -13,6 +15,8 @@
 
 namespace ferry {
 namespace {
+
+constexpr std::size_t commit_bytes_max = 8 << 20;
 
 steady_time from_now(std::optional<duration> limit) {
     return limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
@@ -188,6 +192,63 @@ std::optional<delivery> consumer::next(std::optional<duration> limit) {
     lock.unlock();
     if (drained) parts_->member->wake();  // credit for more
     return delivery{std::move(given)};
+}
+
+struct commit_receipt::parts {
+    std::shared_ptr<consumer::parts> from;
+    std::shared_ptr<commit_fate> fate;
+};
+
+std::optional<commit_result> commit_receipt::wait(std::optional<duration> limit) const {
+    if (!parts_) return std::nullopt;
+    using state = commit_fate::state;
+    const commit_fate& fate = *parts_->fate;
+    std::unique_lock lock{parts_->from->mutex};
+    if (parts_->from->wait(lock, from_now(limit), [&] { return fate.is != state::pending; }) != outcome::done)
+        return std::nullopt;
+    if (fate.is == state::committed) return commit_result{};
+    if (fate.is == state::lost) return commit_result{commit_outcome::lost, {}, "the lease is over"};
+    return commit_result{commit_outcome::refused, fate.code, fate.reason};
+}
+
+namespace {
+
+// One batch for each stream, each in the order given.
+std::vector<commit_output> as_batches(std::vector<output>&& outputs) {
+    std::vector<commit_output> batches;
+    for (const output& each : outputs) {
+        if (!protocol::good_name(each.stream))
+            throw error{errc::bad_argument, "bad stream name '" + each.stream +
+                                                "': letters, digits, '.', '_' and '-', 1 to 128 of them"};
+        auto found = std::ranges::find(batches, each.stream, &commit_output::stream);
+        if (found == batches.end()) found = batches.insert(found, commit_output{each.stream, 0, {}});
+        append_item(found->batch, each.content);
+        ++found->count;
+    }
+    return batches;
+}
+
+}  // namespace
+
+commit_receipt consumer::commit(delivery&& what, std::vector<output> outputs) {
+    std::vector<commit_output> batches = as_batches(std::move(outputs));
+    const delivery given{std::move(what)};
+    delivery::parts& of = *given.parts_;
+    commit_receipt receipt;
+    receipt.parts_ = std::make_shared<commit_receipt::parts>();
+    receipt.parts_->from = parts_;
+    std::unique_lock lock{parts_->mutex};
+    const auto room = [this] {
+        return parts_->session.commit_bytes() < commit_bytes_max || !parts_->session.failed_code().empty();
+    };
+    if (!room()) parts_->wait(lock, steady_time::max(), room);
+    parts_->check_failed();
+    receipt.parts_->fate =
+        parts_->session.commit(of.what.lease, of.what.offset, std::move(batches), read_clocks());
+    of.settled = true;
+    lock.unlock();
+    parts_->member->wake();
+    return receipt;
 }
 
 bool consumer::at_end() const {

@@ -266,6 +266,7 @@ administration::reply administration::spool_stats(session&, const header_map&) {
                    {"messages_delivered", value(c.messages_delivered)},
                    {"messages_redelivered", value(c.messages_redelivered)},
                    {"messages_acked", value(c.messages_acked)},
+                   {"commits", value(c.commits)},
                    {"messages_nacked", value(c.messages_nacked)},
                    {"messages_dead", value(c.messages_dead)},
                    {"messages_damaged", value(c.messages_damaged)},

@@ -26,6 +26,7 @@ brain::brain(const brain_options& options, spool_state recovered, instant now)
       intake_{parts_, depot_, retention_},
       dispatcher_{parts_},
       settlement_{parts_},
+      commits_{parts_, depot_, retention_, settlement_},
       claims_{parts_, settlement_},
       succession_{parts_, settlement_},
       timetable_{parts_},
@@ -136,6 +137,8 @@ void brain::handle(session& from, kind what, std::string_view head, const shared
             return decoded<protocol::nack>(from, head, [&](auto& m) { settlement_.nack(from, m); });
         case kind::release:
             return decoded<protocol::release>(from, head, [&](auto& m) { settlement_.release(from, m); });
+        case kind::commit:
+            return decoded<protocol::commit>(from, head, [&](auto& m) { commits_.commit(from, m, body); });
         case kind::extend:
             return decoded<protocol::extend>(from, head, [&](auto& m) { settlement_.extend(from, m); });
         case kind::admin:

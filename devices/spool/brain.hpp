@@ -16,6 +16,7 @@
 #include "devices/spool/brain_parts.hpp"
 #include "devices/spool/claims.hpp"
 #include "devices/spool/cleaner.hpp"
+#include "devices/spool/commits.hpp"
 #include "devices/spool/dispatcher.hpp"
 #include "devices/spool/intake.hpp"
 #include "devices/spool/retention.hpp"
@@ -102,6 +103,7 @@ class brain {
     intake intake_;
     dispatcher dispatcher_;
     settlement settlement_;
+    commits commits_;
     claims claims_;
     succession succession_;
     timetable timetable_;

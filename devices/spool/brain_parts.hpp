@@ -55,6 +55,7 @@ struct brain_counters {
     std::uint64_t messages_delivered = 0;
     std::uint64_t messages_redelivered = 0;
     std::uint64_t messages_acked = 0;
+    std::uint64_t commits = 0;
     std::uint64_t messages_nacked = 0;
     std::uint64_t messages_dead = 0;
     std::uint64_t leases_expired = 0;

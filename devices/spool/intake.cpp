@@ -165,11 +165,12 @@ std::uint64_t intake::window_bytes() const {
 }
 
 void intake::part(session& from, const protocol::part& request, const shared_bytes& body) {
-    const auto found = from.puts.find(request.channel);
-    if (found == from.puts.end())
+    const auto put = from.puts.find(request.channel);
+    const auto take = from.takes.find(request.channel);
+    if (put == from.puts.end() && take == from.takes.end())
         return parts_.send_error(from.number, request.channel, code::no_channel,
                                  "PART on a channel that is not open");
-    part_buffer& parts = found->second.parts;
+    part_buffer& parts = put != from.puts.end() ? put->second.parts : take->second.parts;
     const bool begins = request.index == 0;
     if (begins) parts = {0, request.count, {}, false};
     if (request.index != parts.expected || request.count != parts.count) {
@@ -217,13 +218,8 @@ void intake::put(session& from, const protocol::put& request, const shared_bytes
         return parts_.send_error(from.number, request.channel, code::no_channel,
                                  "PUT on a channel that is not open");
     put_channel& channel = found->second;
-    shared_bytes batch = body;
     const bool too_large = channel.parts.too_large;
-    if (channel.parts.expected > 0) {
-        const bool complete = channel.parts.expected == channel.parts.count;
-        batch = shared_bytes::of(complete ? channel.parts.bytes + std::string{body.view} : std::string{});
-        channel.parts = {};
-    }
+    shared_bytes batch = channel.parts.complete(body);
     ++channel.batches_received;
     channel.bytes_received += batch.view.size();
     const std::uint64_t under_way = channel.bytes_received - channel.bytes_settled;

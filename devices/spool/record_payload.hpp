@@ -2,7 +2,7 @@
 //
 // Payloads are msgpack arrays in field order, as on the wire, so that any language can read a spool and a
 // newer version can append fields. A messages record is the array of `messages_head` followed by the batch as
-// it was received. The layout of commit is settled although nothing writes it yet.
+// it was received.
 #pragma once
 
 #include <functional>
@@ -23,6 +23,8 @@ namespace ferry::records {
 inline constexpr std::uint8_t grade_bits = 0x03;
 /// At least one item has headers.
 inline constexpr std::uint8_t has_headers = 0x04;
+/// It counts when a commit names it: the records of one commit stand behind each other, the commit last.
+inline constexpr std::uint8_t of_commit = 0x08;
 
 /// Items of a batch that were stored before, by their message id: they take an offset and hold nothing.
 struct known_items {
@@ -104,14 +106,13 @@ struct mark {
     static auto fields(auto& m) { return std::tie(m.kind, m.stream, m.group, m.offset); }
 };
 
+/// A messages record with the flag `of_commit`.
 struct output {
-    std::uint64_t stream = 0, first_offset = 0, count = 0, flags = 0;
-    messages_head head;
-    std::string batch;
-    static auto fields(auto& m) {
-        return std::tie(m.stream, m.first_offset, m.count, m.flags, m.head, m.batch);
-    }
+    std::uint64_t stream = 0, first_offset = 0, count = 0;
+    bool valid() const noexcept { return first_offset + count >= first_offset; }
+    static auto fields(auto& m) { return std::tie(m.stream, m.first_offset, m.count); }
 };
+/// Acks and what came of them. The outputs stand right before it, and count with it only.
 struct commit {
     std::vector<group_acks> settled;
     std::vector<output> outputs;

@@ -19,6 +19,9 @@ struct part_buffer {
     std::uint64_t count = 0;
     std::string bytes;
     bool too_large = false;  ///< counted on, no longer kept
+
+    /// What the pieces and the frame that ends them make; nothing when a piece is missing.
+    shared_bytes complete(const shared_bytes& last);
 };
 
 /// A PUT that waits for room in its stream.
@@ -52,6 +55,7 @@ struct take_channel {
     std::uint64_t messages_max = 0;  ///< credit: cumulative limits since JOIN
     std::uint64_t bytes_max = 0;
     std::uint64_t frames_read = 0;
+    part_buffer parts;           ///< of a COMMIT
     std::uint64_t messages = 0;  ///< delivered since JOIN
     std::uint64_t bytes = 0;
     std::uint64_t frames = 0;

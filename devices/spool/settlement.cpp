@@ -197,20 +197,27 @@ void settlement::answer(const session& to, std::uint64_t channel_number, std::ui
     parts_.journal.when(of_stream, [this, number = to.number, reply] { parts_.send(number, encode(reply)); });
 }
 
+ack_outcome settlement::judge(const session& from, const target& to, std::uint64_t lease_id,
+                              const std::vector<run>& runs) {
+    ack_outcome outcome;
+    if (to.whose == nullptr) {
+        outcome.gone = each_once(runs);
+        return outcome;
+    }
+    const lease* held = to.whose->find_lease(lease_id);
+    const bool own = held == nullptr || held->user == from.user;
+    for (const run& each : each_once(runs)) to.whose->judge(own ? lease_id : 0, each, to.in->lanes, outcome);
+    return outcome;
+}
+
 void settlement::ack(session& from, const protocol::ack& request) {
     const target to = find(from, request.channel);
     if (to.channel == nullptr) return;
-    ack_outcome outcome;
-    if (to.whose == nullptr) {
-        outcome.gone = each_once(request.runs);
+    ack_outcome outcome = judge(from, to, request.lease, request.runs);
+    if (to.whose == nullptr)
         return answer(from, request.channel, request.lease, stream{}, std::move(outcome), false);
-    }
     if (!parts_.read_only_reason.empty())
         return parts_.send_error(from.number, request.channel, code::read_only, parts_.read_only_reason);
-    const lease* held = to.whose->find_lease(request.lease);
-    const bool own = held == nullptr || held->user == from.user;
-    for (const run& each : each_once(request.runs))
-        to.whose->judge(own ? request.lease : 0, each, to.in->lanes, outcome);
     for (const run& each : outcome.leased) {
         parts_.counters.messages_acked += each.count;
         parts_.journal.acked(to.in->number, to.whose->number, each);
@@ -253,11 +260,7 @@ void settlement::nack(session& from, const protocol::nack& request) {
     if (!parts_.read_only_reason.empty())
         return parts_.send_error(from.number, request.channel, code::read_only, parts_.read_only_reason);
     parts_.journal.flush_acks(parts_.now);
-    ack_outcome outcome;
-    const lease* held = to.whose->find_lease(request.lease);
-    const bool own = held == nullptr || held->user == from.user;
-    for (const run& each : each_once(request.runs))
-        to.whose->judge(own ? request.lease : 0, each, to.in->lanes, outcome);
+    ack_outcome outcome = judge(from, to, request.lease, request.runs);
     for (const run& each : outcome.leased) parts_.counters.messages_nacked += each.count;
     const std::string reason = request.reason.empty() ? "nacked" : request.reason.substr(0, 1024);
     fail_leased(*to.in, *to.whose, request.lease, outcome.leased, records::attempt_reason::nacked, reason,
@@ -269,11 +272,7 @@ void settlement::release(session& from, const protocol::release& request) {
     const target to = find(from, request.channel);
     if (to.whose == nullptr) return;
     parts_.journal.flush_acks(parts_.now);
-    ack_outcome outcome;
-    const lease* held = to.whose->find_lease(request.lease);
-    const bool own = held == nullptr || held->user == from.user;
-    for (const run& each : each_once(request.runs))
-        to.whose->judge(own ? request.lease : 0, each, to.in->lanes, outcome);
+    ack_outcome outcome = judge(from, to, request.lease, request.runs);
     to.whose->release(request.lease, outcome.leased);
     parts_.touched.insert(to.in->number);
     answer(from, request.channel, request.lease, *to.in, std::move(outcome), false);

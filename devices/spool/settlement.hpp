@@ -35,18 +35,25 @@ class settlement {
     group* find_or_create(session& from, stream& in, const std::string& name, const header_map& options,
                           bool create, std::string& problem, std::string_view& problem_code);
 
-  private:
+    /// What a request on a channel is about. Without a group its messages are gone.
     struct target {
         take_channel* channel = nullptr;
         stream* in = nullptr;
         group* whose = nullptr;
     };
-    void take_place(const session& from, std::uint64_t channel_number, const take_channel& channel,
-                    const group& whose, bool claimed);
+    /// Says so itself when there is no such channel.
     target find(session& from, std::uint64_t channel_number);
-    void end_leases(stream& in, group& whose);
+    /// What a request of this user under the lease is for each of the messages.
+    static ack_outcome judge(const session& from, const target& to, std::uint64_t lease_id,
+                             const std::vector<run>& runs);
+    /// Sends DONE, when it is durable if that matters.
     void answer(const session& to, std::uint64_t channel_number, std::uint64_t lease_id, const stream& in,
                 ack_outcome outcome, bool durable);
+
+  private:
+    void end_leases(stream& in, group& whose);
+    void take_place(const session& from, std::uint64_t channel_number, const take_channel& channel,
+                    const group& whose, bool claimed);
 
     brain_parts& parts_;
 };

@@ -94,6 +94,7 @@ bool spool_state::apply(const log::record_header& header, std::string_view paylo
         case record_type::adoption:
             return true;  // the log's own affairs
         case record_type::commit:
+            return apply_commit(payload);
             return false;  // written by newer versions only
     }
     return false;
@@ -105,24 +106,17 @@ bool spool_state::apply_messages(const log::record_header& header, std::string_v
     if (!records::split_messages(payload, head, batch)) return false;
     stream* into = find(header.stream);
     if (into == nullptr) return true;  // the stream was removed by a record that outlived this one's segment
-    if (header.first_offset > into->next)
-        into->lanes.gaps.add({into->next, header.first_offset - into->next});
-    into->next = std::max(into->next, header.first_offset + header.count);
-    for (const wishes& each : head.wishes) {
-        if (each.index + each.count > header.count) return false;
-        into->lanes.place({header.first_offset, header.count}, each, head.near_ms);
+    const run all{header.first_offset, header.count};
+    if (all.first > into->next) into->lanes.gaps.add({into->next, all.first - into->next});
+    into->next = std::max(into->next, all.end());
+    const std::uint64_t bytes = header.length - (payload.size() - batch.size());
+    // Without its commit, which a crash may have kept from the disk, it is nothing but a gap.
+    if ((header.flags & records::of_commit) != 0) {
+        into->lanes.gaps.add(all);
+        uncommitted_.push_back({header, std::move(head), bytes});
+        return true;
     }
-    into->byte_marks.add({header.first_offset, header.count},
-                         header.length - (payload.size() - batch.size()));
-    for (const records::known_items& each : head.known) {
-        if (each.index + each.count > header.count) return false;
-        into->lanes.gaps.add({header.first_offset + each.index, each.count});
-    }
-    const bool good = records::each_id(head.ids, [&](std::uint32_t index, const id_hash& id) {
-        ids_.add(id, header.first_offset + index, header.wall_ns / 1'000'000'000);
-    });
-    if (!good) return false;
-
+    if (!place(*into, header, head, bytes)) return false;
     producer_state& from = into->producers[{head.user, head.producer_id}];
     if (from.id.empty()) {
         from.user = head.user;
@@ -136,6 +130,41 @@ bool spool_state::apply_messages(const log::record_header& header, std::string_v
     return true;
 }
 
+// What a batch says of its messages beside their own bytes.
+bool spool_state::place(stream& into, const log::record_header& header, const records::messages_head& head,
+                        std::uint64_t bytes) {
+    for (const wishes& each : head.wishes) {
+        if (each.index + each.count > header.count) return false;
+        into.lanes.place({header.first_offset, header.count}, each, head.near_ms);
+    }
+    into.byte_marks.add({header.first_offset, header.count}, bytes);
+    for (const records::known_items& each : head.known) {
+        if (each.index + each.count > header.count) return false;
+        into.lanes.gaps.add({header.first_offset + each.index, each.count});
+    }
+    return records::each_id(head.ids, [&](std::uint32_t index, const id_hash& id) {
+        ids_.add(id, header.first_offset + index, header.wall_ns / 1'000'000'000);
+    });
+}
+
+// Of what stands before it only what it names counts: the rest is of a commit that was cut off by a crash.
+bool spool_state::apply_commit(std::string_view payload) {
+    records::commit record;
+    if (!unpack_struct(payload, record)) return false;
+    for (const records::output& each : record.outputs) {
+        const auto made = std::ranges::find_if(uncommitted_, [&](const uncommitted& one) {
+            return one.header.stream == each.stream && one.header.first_offset == each.first_offset &&
+                   one.header.count == each.count;
+        });
+        stream* into = find(static_cast<std::uint32_t>(each.stream));
+        if (into == nullptr || made == uncommitted_.end()) continue;  // damaged, or the stream was removed
+        into->lanes.gaps.remove({each.first_offset, each.count});
+        if (!place(*into, made->header, made->head, made->bytes)) return false;
+    }
+    uncommitted_.clear();
+    return apply_acks(record.settled);
+}
+
 group* spool_state::find_group(std::uint64_t stream_number, std::uint64_t group_number, stream*& owner) {
     owner = find(static_cast<std::uint32_t>(stream_number));
     if (owner == nullptr) return nullptr;
@@ -145,8 +174,11 @@ group* spool_state::find_group(std::uint64_t stream_number, std::uint64_t group_
 
 bool spool_state::apply_acks(std::string_view payload) {
     records::acks record;
-    if (!unpack_struct(payload, record)) return false;
-    for (const records::group_acks& each : record.groups) {
+    return unpack_struct(payload, record) && apply_acks(record.groups);
+}
+
+bool spool_state::apply_acks(const std::vector<records::group_acks>& groups) {
+    for (const records::group_acks& each : groups) {
         stream* owner = nullptr;
         group* target = find_group(each.stream, each.group, owner);
         if (target == nullptr) continue;

@@ -49,6 +49,10 @@ class spool_state {
   private:
     bool apply_messages(const log::record_header& header, std::string_view payload);
     bool apply_acks(std::string_view payload);
+    bool apply_acks(const std::vector<records::group_acks>& groups);
+    bool apply_commit(std::string_view payload);
+    bool place(stream& into, const log::record_header& header, const records::messages_head& head,
+               std::uint64_t bytes);
     bool apply_attempt(std::string_view payload, instant now);
     bool apply_dead(std::string_view payload);
     bool apply_redrive(std::string_view payload);
@@ -63,6 +67,12 @@ class spool_state {
 
     std::map<std::uint32_t, stream> streams_;
     std::map<std::string, std::uint32_t, std::less<>> numbers_;
+    struct uncommitted {
+        log::record_header header;
+        records::messages_head head;
+        std::uint64_t bytes = 0;
+    };
+    std::vector<uncommitted> uncommitted_;  // outputs whose commit has not come yet
     id_window ids_;
     std::uint32_t next_stream_number_ = 1;
     std::uint32_t next_group_number_ = 1;

@@ -6,6 +6,9 @@
 // one higher, after the group's back-off, and becomes a dead letter after max-attempts. A message that may
 // have been seen by somebody before always has an attempt above 1.
 //
+// Effectively once: `commit` stores what came of a message, in any streams of the spool, together with its
+// ack: a crash of anybody leaves both or neither.
+//
 // Threads: all calls from any thread; a delivery belongs to one thread at a time and must not outlive the
 // consumer. Its session lives on the context's loop thread. The destructor gives back what it holds.
 // Failure: `next` throws when the spool refuses the group (denied, no such stream, other settings,
@@ -119,6 +122,39 @@ class delivery {
     std::unique_ptr<parts> parts_;
 };
 
+/// What came of a message: another one, for a stream of the same spool.
+struct output {
+    std::string stream{};
+    message content{};
+};
+
+enum class commit_outcome : std::uint8_t {
+    committed,  ///< the outputs are stored and the message is acked, on disk
+    lost,       ///< the lease was over: nothing was stored, and somebody else does the work
+    refused,    ///< nothing was stored, and the message goes back as nacked: see `code` and `reason`
+};
+
+struct commit_result {
+    commit_outcome is = commit_outcome::committed;
+    std::string code{};  ///< the protocol's code for a refusal: denied, too-large, bad-name, ...
+    std::string reason{};
+};
+
+/// A claim on a commit's answer. It must not outlive the consumer.
+class commit_receipt {
+  public:
+    commit_receipt() = default;
+
+    /// The answer; empty when none came in that time, or the context stopped. A commit without an answer may
+    /// have been carried out; it goes on being asked for while the consumer lives.
+    std::optional<commit_result> wait(std::optional<duration> limit = forever) const;
+
+  private:
+    friend class consumer;
+    struct parts;
+    std::shared_ptr<parts> parts_;
+};
+
 class consumer {
   public:
     consumer(ferry::context& context, const ferry::endpoints& where, consumer_options options);
@@ -128,6 +164,15 @@ class consumer {
 
     /// The next message; empty when none came in that time, the context stopped, or the end is reached.
     std::optional<delivery> next(std::optional<duration> wait = forever);
+
+    /// Stores `outputs` and acks the message as one: both or neither. Returns at once, unless 8 MiB of
+    /// outputs are under way already. While a stream of an output is full it is tried again. Throws
+    /// errc::bad_argument for a stream's name that cannot be.
+    ///
+    ///     auto d = work.next();
+    ///     message thumb{resize(d->body())};
+    ///     work.commit(std::move(*d), {{"thumbs", std::move(thumb)}});
+    commit_receipt commit(delivery&& what, std::vector<output> outputs);
 
     /// True when all before `until` was given out: nothing more will come.
     bool at_end() const;
@@ -151,6 +196,7 @@ class consumer {
 
   private:
     friend class delivery;
+    friend class commit_receipt;
     struct parts;
     std::shared_ptr<parts> parts_;  // deliveries refer to it
 };

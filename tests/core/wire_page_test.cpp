@@ -127,6 +127,8 @@ TEST_CASE("wire page: a consumer's messages") {
     holds(release{2, some_lease, {{1001, 2}}}, "940a02cf11223344556677889192cd03e902");
     holds(extend{2, {some_lease}}, "930b0291cf1122334455667788");
     holds(leave{2, 3}, "93060203");
+    holds(commit{2, some_lease, {{1000, 1}}, 1, {{"thumbs", 2, 1, 0xdc112d23, 1'000'000'000, 11}}},
+          "960d02cf11223344556677889192cd03e801019196c4067468756d62730201cedc112d23ce3b9aca000b");
 }
 
 TEST_CASE("wire page: an administrator's messages") {

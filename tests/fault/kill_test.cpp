@@ -16,6 +16,7 @@
 #include "ferry/consumer.hpp"
 #include "ferry/producer.hpp"
 #include "tests/fault/history.hpp"
+#include "tests/fault/mortal_spool.hpp"
 #include "tests/fault/roles.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -26,54 +27,6 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 namespace {
-
-std::string own_path() {
-    return std::filesystem::read_symlink("/proc/self/exe").string();
-}
-
-// A spool that is killed and started again, on the same directory and port.
-class mortal_spool {
-  public:
-    mortal_spool(std::string directory, std::string grade)
-        : directory_{std::move(directory)}, grade_{std::move(grade)} {
-        start();
-    }
-
-    void start() {
-        process_.emplace(
-            std::vector<std::string>{own_path(), "--play", "spool", directory_, endpoint_, grade_});
-        endpoint_ = process_->wait_for_error("ready ").substr(6);
-    }
-
-    /// Whether it lives on for so long.
-    bool survives(std::chrono::milliseconds time) {
-        try {
-            process_->wait(time);
-            return false;
-        } catch (const not_in_time&) {
-            return true;
-        }
-    }
-
-    void kill() {
-        process_->kill(SIGKILL);
-        CHECK(process_->wait() == 128 + SIGKILL);
-    }
-
-    int stop() {
-        process_->kill(SIGTERM);
-        return process_->wait();
-    }
-
-    const std::string& endpoint() const { return endpoint_; }
-    const std::string& said() const { return process_->err(); }
-
-  private:
-    std::string directory_;
-    std::string endpoint_ = "tcp://127.0.0.1:*";
-    std::string grade_;
-    std::optional<process> process_;
-};
 
 // A client in a process of its own, and where it logs.
 struct client {

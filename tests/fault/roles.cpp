@@ -114,6 +114,21 @@ int play_consumer(const std::vector<std::string>& words) {
     return 0;
 }
 
+// Consume, process, produce: what it makes of a message is the message, in another stream.
+int play_worker(const std::vector<std::string>& words) {
+    context context;
+    context.stop_on_signals();
+    consumer work{context,
+                  ferry::connect(words.at(0)),
+                  {.stream = kill_stream, .group = kill_group, .lease = 1s, .credit = 200}};
+    std::fputs("ready\n", stderr);
+    while (auto job = work.next()) {
+        message made{job->body()};
+        work.commit(std::move(*job), {{kill_result, std::move(made)}});
+    }
+    return 0;
+}
+
 }  // namespace
 
 std::string body_of(message_name name) {
@@ -142,6 +157,7 @@ std::optional<int> play(int argc, char** argv) {
         if (part == "spool") return play_spool(words);
         if (part == "producer") return play_producer(words);
         if (part == "consumer") return play_consumer(words);
+        if (part == "worker") return play_worker(words);
         throw std::invalid_argument{"no such part"};
     } catch (const std::exception& failure) {
         std::fprintf(stderr, "%s: %s\n", argv[2], failure.what());

@@ -4,6 +4,8 @@
 //     ferry_tests --play spool DIRECTORY ENDPOINT GRADE      says "ready ENDPOINT" on stderr
 //     ferry_tests --play producer ENDPOINT NUMBER COUNT      puts COUNT messages, ends when all are confirmed
 //     ferry_tests --play consumer ENDPOINT                   shows and acks until SIGTERM
+//     ferry_tests --play worker ENDPOINT                     commits each message to another stream, until
+//     SIGTERM
 //
 // Producer and consumer log to stdout (history.hpp); each line is with the kernel before what follows it
 // happens, so that killing its writer loses no line that mattered.
@@ -20,6 +22,7 @@ namespace ferry::test {
 
 inline constexpr const char* kill_stream = "work";
 inline constexpr const char* kill_group = "crew";
+inline constexpr const char* kill_result = "done";
 
 /// The exit status, if the arguments ask for a part.
 std::optional<int> play(int argc, char** argv);

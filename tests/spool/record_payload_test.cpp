@@ -127,9 +127,10 @@ TEST_CASE("record payload: stream and group settings and producers have the byte
           "960107c400c4080102030405060708c4066c696e652d3303");
 }
 
-TEST_CASE("record payload: commit, which later versions write, has the bytes the page shows") {
-    holds(commit{{{7, 1, {{1000, 1}}}}, {{8, 500, 2, 0, some_head(), some_batch()}}},
-          "92919307019192cd03e801919608cd01f40200" + golden_head + "c40b" + golden_batch);
+TEST_CASE("record payload: a commit has the bytes the page shows") {
+    holds(commit{{{7, 1, {{1000, 1}}}}, {{8, 500, 2}}},
+          "92919307019192cd03e8019193"
+          "08cd01f402");
 }
 
 TEST_CASE("record payload: fields that a newer version appends are skipped") {
@@ -175,5 +176,5 @@ TEST_CASE("spool state: an orderly stop is told from a run that wrote nothing by
 TEST_CASE("spool state: a record that an older version cannot know is not applied by half") {
     spool_state state;
     const instant now{1'000, 1'700'000'000'000'000'000};
-    CHECK_FALSE(state.apply({.type = log::record_type::commit}, from_hex("929090"), now));
+    CHECK_FALSE(state.apply({.type = static_cast<log::record_type>(99)}, from_hex("929090"), now));
 }

@@ -65,6 +65,17 @@ class table {
         brain_->detached(clients_.at(name).number, now_);
         cut_off(name);
     }
+    /// The spool hears what it says now, and it hears nothing of the answers.
+    void deaf(const std::string& name) {
+        client& who = clients_.at(name);
+        who.session->tick(now_);
+        for (auto& each : who.session->take_output())
+            if (who.number != 0) brain_->frame(who.number, "somebody", each.head, std::move(each.body), now_);
+        const std::uint64_t number = std::exchange(who.number, 0);
+        for (int round = 0; round < 3; ++round)
+            for (send_action& each : turn()) deliver(each);
+        brain_->detached(number, now_);
+    }
 
     void put(int count) { put(std::vector<message>(static_cast<std::size_t>(count), message{"x"})); }
     /// Gives the code of the refusal of the last one, empty when it was stored.
@@ -223,6 +234,9 @@ class table {
         return code;
     }
 
+    const stream* find(const std::string& name) {
+        return const_cast<spool_state&>(brain_->state()).find(name);
+    }
     const stream& the_stream() { return *const_cast<spool_state&>(brain_->state()).find("s"); }
     const brain_counters& counters() const { return brain_->counters(); }
     void want_snapshot() { brain_->want_snapshot(); }
