@@ -157,6 +157,45 @@ TEST_CASE("cleaner: a delay of ten years pins nothing, and the messages come in 
     }
 }
 
+TEST_CASE("cleaner: late messages cut out of their batches are found again when their bucket is read") {
+    for (const bool restarted : {false, true}) {
+        CAPTURE(restarted);
+        brain_options of = small_segments();
+        of.near_ms = 1000;  // later times stand in the log alone
+        table t{of};
+        consumer_session& who = t.consumer("w", {.stream = "s", .group = "g", .credit_messages = 5000});
+        t.settle();
+        std::set<std::uint64_t> late;
+        for (int i = 0; i < 5; ++i) {
+            std::vector<message> some = numbered(t.the_stream_next(), 60);
+            for (std::size_t at = i % 3; at < some.size(); at += 13) {
+                late.insert(t.the_stream_next() + at);
+                some[at].set_header("delay", static_cast<std::int64_t>(150'000 + at));
+            }
+            REQUIRE(t.put(some).empty());
+            churn(t, "w", 6000);
+        }
+        t.pass(second_ns);
+        REQUIRE(t.counters().messages_moved > late.size() / 2);
+        CHECK(within_bound(t, 10'000));
+        if (restarted) {
+            t.restart(true, 150 * second_ns);
+            t.reconnect("w");
+            t.pass(10 * second_ns);
+        } else {
+            t.pass(151 * second_ns);
+        }
+        std::set<std::uint64_t> got;
+        each_handed_out(t, "w", [&](consumer_session&, const delivered_item& item) {
+            CHECK(item.attempt == 1);
+            CHECK(got.insert(item.offset).second);
+            who.ack(item.lease, item.offset);
+        });
+        CHECK(got == late);
+        CHECK(t.counters().messages_damaged == 0);
+    }
+}
+
 TEST_CASE("cleaner: a spool at rest does nothing") {
     table t{small_segments()};
     t.consumer("w", {.stream = "s", .group = "g"});
