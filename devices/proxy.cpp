@@ -17,6 +17,10 @@ namespace {
 // waiting.
 constexpr unsigned burst_messages = 256;
 
+// A worker answers an offer within a millisecond. One without an answer for so long went with its worker:
+// libzmq may put it into a pipe whose other end is gone, after the monitor has told of that.
+constexpr std::chrono::milliseconds offer_lost_after{100};
+
 zmq::socket_t make(context& context, zmq::socket_type type, const socket_options& options) {
     zmq::socket_t made{context.internals().zmq, type};
     apply(made, options);
@@ -130,8 +134,13 @@ proxy::readiness proxy::wait() {
                                          {nullptr, orders_.fd(), ZMQ_POLLIN, 0},
                                          {nullptr, context_.internals().stop.fd(), ZMQ_POLLIN, 0}}};
     if (awaits_worker && !room_tells) items[1].events &= static_cast<short>(~ZMQ_POLLOUT);
-    zmq_poll(items.data(), static_cast<int>(items.size()), -1);
+    const bool awaits_answer = awaits_worker && ledger_.offers() > 0;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(offered_at_ + offer_lost_after -
+                                                                   std::chrono::steady_clock::now());
+    zmq_poll(items.data(), static_cast<int>(items.size()),
+             awaits_answer ? std::max<long>(left.count(), 0) : -1);
     if (items[2].revents != 0) workers_changed();
+    if (awaits_answer && std::chrono::steady_clock::now() >= offered_at_ + offer_lost_after) ledger_.forget();
     return {.front = items[0].revents != 0,
             .back = items[1].revents != 0,
             .orders = items[3].revents != 0 || items[4].revents != 0};
@@ -190,15 +199,19 @@ void proxy::workers_changed() {
     if (!worker_there()) std::erase_if(down_.held, [this](const auto& request) { return refuse(request); });
 }
 
-// The requester's routing id travels in a ticket, by which a reply is told from what workers say of
-// themselves.
+// A ticket holds the ledger's era and the requester's routing id: by it a reply is told from what workers say
+// of themselves.
 proxy::sent proxy::hand_out(std::vector<frame>& request) {
     const ticket_kind kind = ledger_.hand_out(workers_->peers());
-    frame requester = std::exchange(request.front(), frame{make_ticket(kind, request.front().view())});
+    std::string holder{ledger_.era()};
+    holder += request.front().view();
+    frame requester = std::exchange(request.front(), frame{make_ticket(kind, holder)});
     const sent how = send(back_, request);
     if (how != sent::yes) {
         ledger_.not_sent(kind);
         request.front() = std::move(requester);
+    } else if (kind == ticket_kind::offer) {
+        offered_at_ = std::chrono::steady_clock::now();
     }
     return how;
 }
@@ -208,16 +221,17 @@ bool proxy::hear_worker(std::vector<frame>& frames) {
     const auto said = read_ticket(frames.front().view());
     const auto inner = frames.size() < 3 ? std::nullopt : read_ticket(frames[1].view());
     const auto requests = [](const std::optional<ticket>& each) {
-        return each && (each->kind == ticket_kind::request || each->kind == ticket_kind::offer);
+        return each && (each->kind == ticket_kind::request || each->kind == ticket_kind::offer) &&
+               !each->requester.empty();
     };
     if (requests(said) && frames.size() > 1) {
-        ledger_.answered(said->kind);
-        frames.front() = frame{said->requester};
+        ledger_.answered(said->kind, said->requester.front());
+        frames.front() = frame{said->requester.substr(1)};
         return true;
     }
     if (said && said->kind == ticket_kind::given_back && requests(inner)) {
-        ledger_.given_back(said->worker, inner->kind);
-        frame requester{inner->requester};
+        ledger_.given_back(said->worker, inner->kind, inner->requester.front());
+        frame requester{inner->requester.substr(1)};
         frames.erase(frames.begin());
         frames.front() = std::move(requester);
         down_.held.push_front(std::exchange(frames, {}));
@@ -225,7 +239,7 @@ bool proxy::hear_worker(std::vector<frame>& frames) {
         ledger_.taken(said->worker, said->free);
         if (down_.held.empty()) ledger_.at_ease(said->worker);
     } else if (said && said->kind == ticket_kind::free && frames.size() == 1) {
-        ledger_.is_free(said->worker, said->free);
+        ledger_.is_free(said->worker, said->free, workers_->peers());
         if (down_.held.empty()) ledger_.at_ease(said->worker);
     } else {
         ++dropped_;

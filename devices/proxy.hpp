@@ -19,6 +19,7 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "core/clock.hpp"
 #include "core/event_fd.hpp"
 #include "core/monitor.hpp"
 #include "devices/worker_ledger.hpp"
@@ -89,7 +90,8 @@ class proxy {
     std::optional<zmq::socket_t> capture_;
     std::optional<monitor> workers_;  // goes before the sockets
     std::vector<std::string> bound_;
-    worker_ledger ledger_;  // of a queue
+    worker_ledger ledger_;    // of a queue
+    steady_time offered_at_;  // the last offer went out
     way down_{front_, back_, messages_down_, bytes_down_};
     way up_{back_, front_, messages_up_, bytes_up_};
     std::vector<frame> frames_;  // of the message in hand; kept, so that a message costs no allocation

@@ -6,9 +6,11 @@
 // workers said they have room for: each offer goes round until it meets one of these. When none is left to
 // wait, a worker that has room is at ease again and gets its turn like any other.
 //
-// Every offer ends as taken or given back, unless a worker goes with it; and every worker that is full will
-// tell when it is free. So a request held here is never forgotten: `forget`, called when a connection ends,
-// makes the queue try them all again.
+// Every offer ends as taken or given back, unless it goes with its worker; and every worker that is full will
+// tell when it is free. So a request held here is never forgotten: `forget`, called when a connection ends or
+// an offer is lost, makes the queue try them all again. What the worker that is gone said last may be heard
+// after that; so a worker counts as full only when it gave back a request of the time since, which its ticket
+// tells.
 //
 // Threads: one. Failure: none; what a worker says about itself is believed.
 #pragma once
@@ -32,6 +34,9 @@ class worker_ledger {
     }
     bool may_hand_out(std::size_t peers) const noexcept { return !saturated(peers) || offers_ < room_total_; }
 
+    /// How many offers are under way.
+    std::size_t offers() const noexcept { return offers_; }
+
     /// A request goes out: under which kind of ticket.
     ticket_kind hand_out(std::size_t peers) noexcept {
         if (!saturated(peers)) return ticket_kind::request;
@@ -41,7 +46,11 @@ class worker_ledger {
     /// It found no room after all.
     void not_sent(ticket_kind kind) noexcept { end_offer(kind); }
 
-    void given_back(std::string_view worker, ticket_kind was) {
+    /// Of the time since the last `forget`: stands in the tickets of that time.
+    char era() const noexcept { return era_; }
+
+    void given_back(std::string_view worker, ticket_kind was, char era) {
+        if (era != era_) return;
         end_offer(was);
         set_room(worker, 0);
     }
@@ -49,7 +58,13 @@ class worker_ledger {
         end_offer(ticket_kind::offer);
         set_room(worker, room);
     }
-    void is_free(std::string_view worker, unsigned room) { set_room(worker, room); }
+    /// Room 0 from one that is not known to be full is a greeting: where nobody else tells of peers, it does.
+    void is_free(std::string_view worker, unsigned room, std::size_t peers) {
+        if (room > 0 || room_.contains(std::string{worker}))
+            set_room(worker, room);
+        else if (peers == 0 && met_.size() < workers_max)
+            met_.insert(std::string{worker});
+    }
 
     /// Nothing waits here any more that this worker was to be asked for.
     void at_ease(std::string_view worker) {
@@ -60,13 +75,16 @@ class worker_ledger {
     }
 
     /// A reply came to an offer nobody told of: its worker does not announce itself.
-    void answered(ticket_kind kind) noexcept { end_offer(kind); }
+    void answered(ticket_kind kind, char era) noexcept {
+        if (era == era_) end_offer(kind);
+    }
 
     /// A connection ended, and nobody says whose: all of them show again what they are.
     void forget() noexcept {
         room_.clear();
         met_.clear();
         room_total_ = offers_ = 0;
+        ++era_;
     }
 
   private:
@@ -87,6 +105,7 @@ class worker_ledger {
     std::unordered_map<std::string, unsigned> room_;    // those of them that are not at ease
     std::size_t room_total_ = 0;
     std::size_t offers_ = 0;  // under way
+    char era_ = 0;            // runs round: what is older than 256 ends of connections is not under way
 };
 
 }  // namespace ferry

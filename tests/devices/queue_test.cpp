@@ -247,9 +247,7 @@ TEST_CASE("queue: while all workers are busy requests wait in the queue, for whi
     CHECK(desk.device.stats().dropped == 0);
 }
 
-// An open defect: now and then (a few runs in a hundred, on a busy machine) requests that the vanished worker
-// had before it are not answered until their timeout. Failures are shown, and do not fail the suite.
-TEST_CASE("queue: requests that wait for one worker outlive another that vanishes" * doctest::may_fail()) {
+TEST_CASE("queue: requests that wait for one worker outlive another that vanishes") {
     context context;
     const running<ferry::queue> desk{context, anywhere, anywhere};
     slow_worker living{context, at(desk.device, 1), "living"};
