@@ -20,3 +20,14 @@ function(ferry_part name)
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
     set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 endfunction()
+
+# ferry_precompile(TARGET [HEADERS...]) - the standard headers that nearly every source includes, read once for a
+# target. Sources include what they use all the same; -DFERRY_PRECOMPILE=OFF shows whether they do.
+option(FERRY_PRECOMPILE "Read the standard headers once for each target" ON)
+function(ferry_precompile target)
+    if(FERRY_PRECOMPILE)
+        target_precompile_headers(${target} PRIVATE <algorithm> <array> <chrono> <cstdint> <deque> <functional> <map>
+                                  <memory> <mutex> <optional> <string> <string_view> <thread> <unordered_map> <vector>
+                                  <fmt/format.h> ${ARGN})
+    endif()
+endfunction()
