@@ -99,6 +99,7 @@ std::vector<bench_case> all_cases(const std::string& directory, const std::strin
     all.push_back(
         {"spool memory, 1 M backlog", 100, "MB", "", [=] { return memory(directory, 100); }, {}, 1});
     add_delay_cases(all, directory);
+    add_backlog_cases(all, directory);
     all.push_back({"ferry version", 0, "ms", "", [=] { return start_time(ferry); }, {}, 21});
     return all;
 }

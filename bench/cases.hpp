@@ -28,5 +28,7 @@ struct bench_case {
 std::vector<bench_case> all_cases(const std::string& directory, const std::string& ferry);
 /// Delayed messages, and many streams and groups.
 void add_delay_cases(std::vector<bench_case>& all, const std::string& directory);
+/// Restarts with a backlog; what many streams and groups cost.
+void add_backlog_cases(std::vector<bench_case>& all, const std::string& directory);
 
 }  // namespace ferry::bench

@@ -14,6 +14,7 @@
 
 #include "bench/cases.hpp"
 #include "bench/child.hpp"
+#include "ferry/administrator.hpp"
 
 namespace ferry::bench {
 
@@ -31,7 +32,7 @@ class fresh_spool {
   public:
     explicit fresh_spool(const std::string& parent) : directory_{parent + "/spool"} { start(); }
     ~fresh_spool() {
-        kill();
+        stop(SIGKILL);
         std::error_code ignored;
         std::filesystem::remove_all(directory_, ignored);
     }
@@ -40,9 +41,9 @@ class fresh_spool {
 
     const std::string& endpoint() const { return endpoint_; }
 
-    /// Killed and started again: the milliseconds until it was bound.
-    double restart() {
-        kill();
+    /// Stopped by this signal and started again: the milliseconds until it was bound.
+    double restart(int signal = SIGKILL) {
+        stop(signal);
         const auto from = std::chrono::steady_clock::now();
         start();
         return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - from).count();
@@ -61,6 +62,16 @@ class fresh_spool {
             if (std::sscanf(line.c_str(), "VmHWM: %lf", &kilobytes) == 1) return kilobytes / 1024;
         throw std::runtime_error{"no VmHWM"};
     }
+    double open_files() const {
+        const std::filesystem::directory_iterator all{"/proc/" + std::to_string(process_->pid()) + "/fd"};
+        return static_cast<double>(std::distance(begin(all), end(all)));
+    }
+    /// One of `spool.stats`.
+    double counter(const std::string& name) const {
+        context context;
+        administrator asked{context, ferry::connect(endpoint_)};
+        return static_cast<double>(std::get<std::int64_t>(asked.call("spool.stats").at(0).at(name)));
+    }
     double snapshot_megabytes() const {
         std::uintmax_t largest = 0;
         for (const auto& each : std::filesystem::directory_iterator{directory_})
@@ -74,8 +85,8 @@ class fresh_spool {
         process_ = std::make_unique<child>(std::vector<std::string>{"spool", directory_});
         endpoint_ = process_->line();
     }
-    void kill() {
-        ::kill(process_->pid(), SIGKILL);
+    void stop(int signal) const {
+        ::kill(process_->pid(), signal);
         process_->wait();
     }
 

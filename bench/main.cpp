@@ -28,7 +28,7 @@ const std::map<std::string, void (*)(const words&)>& roles() {
         {"send", send_role},   {"receive", receive_role}, {"device", device_role},
         {"spool", spool_role}, {"fill", fill_role},       {"put", put_role},
         {"take", take_role},   {"take-on", take_on_role}, {"fill-late", fill_late_role},
-        {"crowd", crowd_role},
+        {"crowd", crowd_role}, {"scatter", scatter_role},
     };
     return all;
 }
@@ -49,6 +49,7 @@ figure figure_of(std::vector<sample> samples) {
 }
 
 std::string readable(double value, const std::string& unit) {
+    if (unit.empty()) return fmt::format("{:.0f}", value);
     if (unit != "msg/s") return fmt::format("{:.1f} {}", value, unit);
     return fmt::format("{:.0f} k/s", value / 1000);
 }

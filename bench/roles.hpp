@@ -13,6 +13,7 @@
 //                                       prints "ready", until it is killed
 //     put ENDPOINT SIZE                 for a fixed time; prints "COUNT SECONDS LOST" of what was confirmed
 //     take ENDPOINT COUNT               prints it of what was acked, the first tenth excluded
+//     scatter ENDPOINT SIZE STREAMS     the same, each message to another of so many streams
 //     take-on ENDPOINT                  the same for a fixed time
 #pragma once
 
@@ -31,6 +32,7 @@ void fill_role(const words& arguments);
 void fill_late_role(const words& arguments);
 void crowd_role(const words& arguments);
 void put_role(const words& arguments);
+void scatter_role(const words& arguments);
 void take_role(const words& arguments);
 void take_on_role(const words& arguments);
 

@@ -127,6 +127,25 @@ void put_role(const words& arguments) {
     jobs.flush();
 }
 
+void scatter_role(const words& arguments) {
+    context context;
+    const endpoint at = ferry::connect(arguments.at(0));
+    numbered_body body{std::stoul(arguments.at(1))};
+    std::vector<std::unique_ptr<producer>> all;
+    for (std::uint64_t i = 0; i < std::stoull(arguments.at(2)); ++i)
+        all.push_back(std::make_unique<producer>(context, at,
+                                                 producer_options{.stream = "scatter-" + std::to_string(i)}));
+    for (const auto& each : all) each->wait_for_spool();
+    std::size_t next = 0;
+    measure([&] { all[next++ % all.size()]->put(body.next()); },
+            [&] {
+                std::uint64_t confirmed = 0;
+                for (const auto& each : all) confirmed += each->stats().confirmed;
+                return confirmed;
+            });
+    for (const auto& each : all) each->flush();
+}
+
 void take_role(const words& arguments) {
     context context;
     consumer work{context, ferry::connect(arguments.at(0)), taking()};

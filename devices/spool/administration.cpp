@@ -290,8 +290,7 @@ administration::reply administration::spool_stats(session&, const header_map&) {
                    {"frames_over_window", value(c.frames_over_window)},
                    {"sessions_silent", value(c.sessions_silent)}};
     std::vector<header_map> rows{std::move(row)};
-    if (parts_.options.device_rows)
-        for (header_map& each : parts_.options.device_rows()) rows.push_back(std::move(each));
+    if (parts_.options.add_stats) parts_.options.add_stats(rows);
     return {{}, {}, std::move(rows), false};
 }
 

@@ -43,8 +43,9 @@ struct brain_options {
     std::size_t time_bytes_max = 24 << 20;        ///< of all that asks for a delay, an expiry or a priority
     std::uint64_t claim_wait_ns = 2'000'000'000;  ///< after a restart, for leases that are still held
     std::function<bool(std::string_view user, verb, std::string_view stream)> allow;  ///< absent: everything
-    /// What the device around the brain adds to `spool.stats`, below the brain's own row; absent: nothing.
-    std::function<std::vector<header_map>()> device_rows{};
+    /// What the device around the brain adds to the rows of `spool.stats`, of which the first is the brain's;
+    /// absent: nothing.
+    std::function<void(std::vector<header_map>&)> add_stats{};
 };
 
 /// Counters of everything that is dropped, refused or noticed.

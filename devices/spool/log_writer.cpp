@@ -70,10 +70,20 @@ log_writer::report log_writer::take_report() {
     return std::exchange(report_, {});
 }
 
+log_writer::counters log_writer::counted() const {
+    const std::lock_guard lock{mutex_};
+    return counters_;
+}
+
 void log_writer::append(const append_action& turn, report& into) {
     const std::vector<log::record> records = as_records(turn.records);
     std::vector<log::position> positions(records.size());
-    if (!records.empty()) log_.append(records, positions);
+    if (!records.empty()) {
+        const log::position before = log_.end();
+        log_.append(records, positions);
+        const std::lock_guard lock{mutex_};
+        counters_.bytes_written += log_.end() - before;
+    }
     if (turn.snapshot && !log_.save_snapshot(*turn.snapshot)) into.snapshot_refused = true;
 }
 
@@ -135,6 +145,10 @@ void log_writer::carry_out(work&& what) {
             }
             done_.set();
             log_.sync();
+            {
+                const std::lock_guard lock{mutex_};
+                ++counters_.syncs;
+            }
             now.durable = now.appended;
         }
         now.bytes_left = log_.space_now().left;

@@ -46,6 +46,13 @@ class log_writer {
     void move(move_action step);
     report take_report();
 
+    /// Since it was made.
+    struct counters {
+        std::uint64_t syncs = 0;          ///< how often what was appended was synced
+        std::uint64_t bytes_written = 0;  ///< of records, without the snapshots and what the cleaner copies
+    };
+    counters counted() const;
+
     /// Finishes what was submitted and ends the thread.
     void finish();
 
@@ -65,11 +72,12 @@ class log_writer {
     log::segmented_log& log_;
     event_fd& done_;
 
-    std::mutex writing_;  // held while the log is written; taken before `mutex_`, never after
-    std::mutex mutex_;    // guards what follows
+    std::mutex writing_;        // held while the log is written; taken before `mutex_`, never after
+    mutable std::mutex mutex_;  // guards what follows
     std::condition_variable changed_;
     work waiting_;
     report report_;
+    counters counters_;
     bool busy_ = false;
     bool ending_ = false;
     bool failed_ = false;

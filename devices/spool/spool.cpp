@@ -166,12 +166,12 @@ spool::parts::parts(ferry::context& owner, spool_options given)
     of.message_bytes_max = std::min<std::uint64_t>(of.message_bytes_max, of.record_bytes_max - 1024);
     of.default_grade = options.default_grade;
     of.claim_wait_ns = static_cast<std::uint64_t>(options.claim_wait.count()) * 1'000'000;
-    if (!options.ports.empty())
-        of.device_rows = [this] {
-            std::vector<header_map> rows;
-            for (const raw_port_stats& each : ports->stats()) rows.push_back(as_row(each));
-            return rows;
-        };
+    of.add_stats = [this](std::vector<header_map>& rows) {
+        const log_writer::counters written = writer->counted();
+        rows.front().emplace("syncs", static_cast<std::int64_t>(written.syncs));
+        rows.front().emplace("bytes_written", static_cast<std::int64_t>(written.bytes_written));
+        for (const raw_port_stats& each : ports->stats()) rows.push_back(as_row(each));
+    };
     thinking = std::make_unique<brain>(of, std::move(found->state), now);
     if (of.incarnation % snapshot_every_opens == 0) thinking->want_snapshot();
     thinking->space(found->log.space_now().left);
@@ -348,6 +348,9 @@ void spool::parts::publish_stats() {
     stats.messages_removed = c.messages_removed;
     stats.messages_damaged = c.messages_damaged;
     stats.frames_bad = c.frames_bad;
+    const log_writer::counters written = writer->counted();
+    stats.syncs = written.syncs;
+    stats.bytes_written = written.bytes_written;
     stats.read_only_reason = thinking->read_only_reason();
     stats.ports = ports->stats();
 }

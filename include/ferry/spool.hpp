@@ -61,6 +61,8 @@ struct spool_stats {
     std::uint64_t messages_removed = 0;   ///< purged, and dead letters that were dropped or over a limit
     std::uint64_t messages_damaged = 0;   ///< found unreadable and set aside
     std::uint64_t frames_bad = 0;         ///< what peers sent that is not the protocol
+    std::uint64_t syncs = 0;              ///< of the log: each makes all that gathered durable at once
+    std::uint64_t bytes_written = 0;      ///< to the log, without snapshots and what the cleaner copies
     std::vector<raw_port_stats> ports{};  ///< in the order given
     std::string read_only_reason{};       ///< empty while it writes
 };

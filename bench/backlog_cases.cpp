@@ -1,0 +1,108 @@
+// What is kept: how soon a spool with a backlog is ready again, and what many streams and groups cost it.
+#include <memory>
+#include <stdexcept>
+
+#include "bench/cases.hpp"
+#include "bench/child.hpp"
+#include "bench/fresh_spool.hpp"
+
+namespace ferry::bench {
+namespace {
+
+constexpr std::uint64_t million = 1'000'000;
+constexpr int restarts = 5;
+
+// Cases that follow one another look at the same spool; the last of them lets it go.
+struct shared_spool {
+    std::unique_ptr<fresh_spool> spool{};
+    std::unique_ptr<child> crowd{};
+};
+
+using figure = std::function<double(fresh_spool&)>;
+
+// `begin` makes the spool when its first case runs; after the last sample of the last case it is gone.
+class story {
+  public:
+    story(std::vector<bench_case>& all, std::string directory, std::function<void(shared_spool&)> begin)
+        : all_{all}, directory_{std::move(directory)}, begin_{std::move(begin)} {}
+
+    void add(std::string name, std::size_t size, std::string unit, figure of, int repeats = 1,
+             bool last = false) {
+        all_.push_back({std::move(name),
+                        size,
+                        std::move(unit),
+                        "",
+                        [=, *this, left = std::make_shared<int>(repeats)]() -> sample {
+                            if (!kept_->spool) {
+                                kept_->spool = std::make_unique<fresh_spool>(directory_);
+                                begin_(*kept_);
+                            }
+                            const double value = of(*kept_->spool);
+                            if (--*left == 0 && last) *kept_ = {};
+                            return {value, 0};
+                        },
+                        {},
+                        repeats});
+    }
+
+  private:
+    std::vector<bench_case>& all_;
+    std::string directory_;
+    std::function<void(shared_spool&)> begin_;
+    std::shared_ptr<shared_spool> kept_ = std::make_shared<shared_spool>();
+};
+
+void add_restart(std::vector<bench_case>& all, const std::string& directory, std::uint64_t millions) {
+    story of{all, directory, [=](shared_spool& kept) {
+                 for (std::uint64_t i = 0; i < millions; ++i) kept.spool->fill(1024, million);
+             }};
+    const std::string what = std::to_string(millions) + " M x 1 KiB";
+    of.add(
+        "restart, " + what, 1024, "ms", [](fresh_spool& on) { return on.restart(SIGTERM); }, restarts);
+    of.add(
+        "  after SIGKILL", 1024, "ms", [](fresh_spool& on) { return on.restart(SIGKILL); }, restarts);
+    of.add(
+        "  memory then", 1024, "MB", [](fresh_spool& on) { return on.peak_megabytes(); }, 1, true);
+}
+
+void add_crowd(std::vector<bench_case>& all, const std::string& directory, const std::string& of_what) {
+    story of{all, directory, [=](shared_spool& kept) {
+                 kept.crowd = std::make_unique<child>(
+                     std::vector<std::string>{"crowd", kept.spool->endpoint(), of_what, "1000"});
+                 if (kept.crowd->line() != "ready") throw std::runtime_error{"no crowd"};
+             }};
+    of.add("1,000 " + of_what + ", memory", 0, "MB", [](fresh_spool& on) { return on.peak_megabytes(); });
+    of.add("  open files", 0, "", [](fresh_spool& on) { return on.open_files(); });
+    of.add(
+        "  restart after SIGKILL", 0, "ms", [](fresh_spool& on) { return on.restart(SIGKILL); }, restarts);
+    of.add(
+        "  memory then", 0, "MB", [](fresh_spool& on) { return on.peak_megabytes(); }, 1, true);
+}
+
+// Each message goes to another of so many streams.
+sample scatter(const std::string& directory, const std::string& streams) {
+    const fresh_spool spool{directory};
+    child producer{{"scatter", spool.endpoint(), "100", streams}};
+    return rate_of(producer.line());
+}
+
+sample messages_a_sync(const std::string& directory, const std::string& streams) {
+    const fresh_spool spool{directory};
+    child producer{{"scatter", spool.endpoint(), "100", streams}};
+    static_cast<void>(producer.line());
+    return {spool.counter("messages_stored") / spool.counter("syncs"), 0};
+}
+
+}  // namespace
+
+void add_backlog_cases(std::vector<bench_case>& all, const std::string& directory) {
+    add_restart(all, directory, 1);
+    add_restart(all, directory, 10);
+    add_crowd(all, directory, "streams");
+    add_crowd(all, directory, "groups");
+    all.push_back({"put to 1,000 streams", 100, "msg/s", "one stream, same way",
+                   [=] { return scatter(directory, "1000"); }, [=] { return scatter(directory, "1"); }});
+    all.push_back({"  messages a sync", 100, "", "", [=] { return messages_a_sync(directory, "1000"); }, {}});
+}
+
+}  // namespace ferry::bench
