@@ -24,10 +24,13 @@ bool goes_back(std::string_view reason) {
 }  // namespace
 
 producer_session::producer_session(producer_session_options options)
-    : options_{std::move(options)}, link_{options_.client}, resend_after_ns_{resend_first_ns} {}
+    : options_{std::move(options)},
+      link_{options_.client},
+      batch_limit_{options_.batch_bytes_max},
+      resend_after_ns_{resend_first_ns} {}
 
 producer_session::batch& producer_session::gather(std::size_t bytes, instant now) {
-    if (gathering_.count > 0 && gathering_.bytes->size() + bytes > options_.batch_bytes_max) seal();
+    if (gathering_.count > 0 && gathering_.bytes->size() + bytes > batch_limit_) seal();
     if (gathering_.count == 0) {
         gathering_.since_ns = now.monotonic_ns;
         gathering_.time_ns = now.wall_ns;
@@ -91,6 +94,7 @@ void producer_session::opened(std::string_view head, instant now) {
     batches_sent_ = bytes_sent_ = 0;
     window_batches_ = message.window_batches;
     window_bytes_ = message.window_bytes;
+    heed_window(window_bytes_);
     progress_ns_ = now.monotonic_ns;
 }
 
@@ -130,6 +134,17 @@ void producer_session::stored(std::string_view head, instant now) {
         progress_ns_ = now.monotonic_ns;
         resend_after_ns_ = resend_first_ns;
     }
+    std::uint64_t under_way = 0;
+    for (std::size_t i = 0; i < sent_; ++i) under_way += unconfirmed_[i].bytes->size();
+    heed_window(window_bytes_ + under_way - std::min(window_bytes_ + under_way, bytes_sent_));
+}
+
+// A spool that many share gives each a small window, and a batch that fills it is large enough: what a client
+// may have under way is then small as well, not only what it is told.
+void producer_session::heed_window(std::uint64_t bytes) {
+    constexpr std::size_t smallest_batch_bytes = 4 << 10;
+    batch_limit_ = std::clamp<std::size_t>(bytes, std::min(smallest_batch_bytes, options_.batch_bytes_max),
+                                           options_.batch_bytes_max);
 }
 
 void producer_session::refuse(batch& which, std::string_view why, std::string_view reason) {

@@ -101,6 +101,7 @@ class producer_session {
     put_place took(std::size_t size_before);
     batch& gather(std::size_t bytes, instant now);
     void seal();
+    void heed_window(std::uint64_t bytes);
     void pump(instant now);
     void send(batch& next);
     void open_channel();
@@ -119,6 +120,7 @@ class producer_session {
     spool_link link_;
     std::vector<outgoing_message> out_;
     batch gathering_;
+    std::size_t batch_limit_;  // of bytes gathered in one
     std::deque<batch> unconfirmed_;
     std::size_t sent_ = 0;  // so many of unconfirmed_ went out on this channel
     std::size_t bytes_pending_ = 0;

@@ -161,6 +161,7 @@ void brain::frame(std::uint64_t session_number, std::string_view user, std::stri
     from.number = session_number;
     from.user = user;
     from.heard_ns = now.monotonic_ns;
+    silence_due_ns_ = std::min(silence_due_ns_, now.monotonic_ns + silent_ns);
     retry_unsent(from);
     const auto what = kind_of(head);
     if (!what) return bad_frame(from);
@@ -269,9 +270,20 @@ void brain::tick(instant now) {
         retry_due_ns_ = never;
         for (auto& [number, each] : parts_.sessions) retry_unsent(each);
     }
+    if (now.monotonic_ns >= silence_due_ns_) forget_silent();
+}
+
+// Sessions are only ever heard later than they were: none is silent before the one heard first was.
+void brain::forget_silent() {
     std::vector<std::uint64_t> silent;
-    for (const auto& [number, each] : parts_.sessions)
-        if (now.monotonic_ns >= each.heard_ns + silent_ns) silent.push_back(number);
+    silence_due_ns_ = never;
+    for (const auto& [number, each] : parts_.sessions) {
+        const std::uint64_t due = each.heard_ns + silent_ns;
+        if (parts_.now.monotonic_ns >= due)
+            silent.push_back(number);
+        else
+            silence_due_ns_ = std::min(silence_due_ns_, due);
+    }
     parts_.counters.sessions_silent += silent.size();
     for (const std::uint64_t number : silent) forget(number);
 }
@@ -308,11 +320,10 @@ std::optional<append_action> brain::stop(instant now) {
 }
 
 std::uint64_t brain::next_due_ns() const {
-    std::uint64_t due =
+    const std::uint64_t due =
         std::min({succession_.next_due_ns(), parts_.journal.next_due_ns(), settlement_.next_due_ns(),
                   claims_.next_due_ns(), timetable_.next_due_ns(), dead_letters_.next_due_ns(),
-                  cleaner_.next_due_ns(), retention_.next_due_ns(), retry_due_ns_});
-    for (const auto& [number, each] : parts_.sessions) due = std::min(due, each.heard_ns + silent_ns);
+                  cleaner_.next_due_ns(), retention_.next_due_ns(), retry_due_ns_, silence_due_ns_});
     // What one turn did not get through with is done in the next, at once.
     return parts_.touched.empty() ? due : parts_.now.monotonic_ns;
 }

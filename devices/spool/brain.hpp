@@ -95,6 +95,7 @@ class brain {
     void bad_frame(session& from);
     void retry_unsent(session& to);
     void forget(std::uint64_t session_number);
+    void forget_silent();
 
     brain_parts parts_;
     time_search times_;
@@ -111,6 +112,7 @@ class brain {
     administration administration_;
     cleaner cleaner_;
     std::uint64_t retry_due_ns_ = ~std::uint64_t{0};
+    std::uint64_t silence_due_ns_ = ~std::uint64_t{0};  // nobody is silent for too long before
 };
 
 }  // namespace ferry

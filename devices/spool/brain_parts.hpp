@@ -16,6 +16,7 @@
 #include "devices/spool/actions.hpp"
 #include "devices/spool/agenda.hpp"
 #include "devices/spool/batch_cache.hpp"
+#include "devices/spool/census.hpp"
 #include "devices/spool/journal.hpp"
 #include "devices/spool/key_order.hpp"
 #include "devices/spool/session.hpp"
@@ -97,6 +98,8 @@ struct stream_run {
     std::deque<std::pair<std::uint64_t, std::function<void()>>>
         untold;  ///< (end offset, answer) until the mark covers it
     std::uint64_t released = 0;
+    /// (session, channel) of those who read without a group; some may be gone.
+    std::set<std::pair<std::uint64_t, std::uint64_t>> readers;
     bool due_pending = false;          ///< a due mark is on its way to the disk
     std::uint64_t due_durable_ms = 0;  ///< late messages up to here may be given out when their time comes
 };
@@ -141,6 +144,7 @@ struct brain_parts {
     instant now;
     instant opened;  ///< when the brain was made
     std::map<std::uint64_t, session> sessions;
+    census channels;  ///< of these
     std::map<std::uint32_t, stream_run> stream_runs;
     std::map<group_key, group_run> group_runs;
     std::set<group_key> successions;  ///< groups with a single active consumer that somebody joined

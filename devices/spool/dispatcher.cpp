@@ -26,8 +26,7 @@ std::uint64_t dispatcher::room_in_flight(const group& whose) {
 
 // The pool is shared by all who take; everybody may have one full frame under way.
 std::size_t dispatcher::unread_bytes_max() const {
-    std::size_t consumers = 0;
-    for (const auto& [number, each] : parts_.sessions) consumers += each.takes.size();
+    const std::size_t consumers = parts_.channels.takes(parts_.sessions, parts_.now);
     return std::max(batch_bytes_max, parts_.options.pool_bytes / std::max<std::size_t>(consumers, 1));
 }
 
@@ -257,14 +256,21 @@ void dispatcher::send(parcel& what, session& to, std::uint64_t channel_number, s
 }
 
 void dispatcher::serve_readers(stream& from) {
-    for (auto& [number, to] : parts_.sessions)
-        for (auto& [channel_number, channel] : to.takes)
-            if (channel.stream == from.number && !channel.group) {
-                while (deliver_to_reader(from, to, channel_number)) {}
-                if (channel.end_told || !at_end(from, channel)) continue;
-                channel.end_told = true;
-                parts_.send_error(number, channel_number, code::end, "nothing more before the offset given");
-            }
+    auto& readers = parts_.stream_runs[from.number].readers;
+    std::erase_if(readers, [&](const auto& each) {
+        const session* to = parts_.find_session(each.first);
+        if (to == nullptr) return true;
+        const auto channel = to->takes.find(each.second);
+        return channel == to->takes.end() || channel->second.stream != from.number || channel->second.group;
+    });
+    for (const auto& [number, channel_number] : readers) {
+        session& to = parts_.sessions.at(number);
+        while (deliver_to_reader(from, to, channel_number)) {}
+        take_channel& channel = to.takes.at(channel_number);
+        if (channel.end_told || !at_end(from, channel)) continue;
+        channel.end_told = true;
+        parts_.send_error(number, channel_number, code::end, "nothing more before the offset given");
+    }
 }
 
 // Messages below the end may be on their way to disk still; dead letters are there or not.

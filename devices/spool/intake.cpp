@@ -12,7 +12,7 @@ using namespace protocol;
 
 constexpr std::uint64_t expiry_every_ns = 3600ULL * 1'000'000'000;
 constexpr std::uint64_t producer_kept_ns = 7 * 24 * expiry_every_ns;
-constexpr std::size_t smallest_window_bytes = batch_bytes_max;
+constexpr std::size_t smallest_window_bytes = 16 << 10;
 
 }  // namespace
 
@@ -70,6 +70,7 @@ void intake::open(session& from, const protocol::open& request) {
     if (channel.grade != grade::synced) depot_.ask_told(*into, into->next);
     close_others(from, channel);
     from.puts.insert_or_assign(request.channel, std::move(channel));
+    parts_.channels.changed();
     // Synced before OPENED: an epoch that was told must not be issued again, nor a stream be forgotten.
     const auto answer = [this, to = from.number, on = request.channel] { answer_open(to, on); };
     parts_.journal.when(grade::synced, answer);
@@ -157,10 +158,10 @@ void intake::answer_open(std::uint64_t session_number, std::uint64_t channel_num
                                               channel.bytes_settled + window_bytes()}));
 }
 
-// The pool is shared by all who put; everybody may have at least one full batch under way.
+// The pool is shared by all who put. A batch that is larger than a window may come when nothing else of its
+// channel is under way.
 std::uint64_t intake::window_bytes() const {
-    std::size_t channels = 0;
-    for (const auto& [session_number, each] : parts_.sessions) channels += each.puts.size();
+    const std::size_t channels = parts_.channels.puts(parts_.sessions, parts_.now);
     return std::max(smallest_window_bytes, parts_.options.pool_bytes / std::max<std::size_t>(channels, 1));
 }
 

@@ -131,6 +131,8 @@ void settlement::join(session& from, const protocol::join& request, claims& held
     }
     reply.start = channel.read_from;
     from.takes.insert_or_assign(request.channel, channel);
+    parts_.channels.changed();
+    if (!request.group) parts_.stream_runs[in->number].readers.emplace(from.number, request.channel);
     parts_.touched.insert(in->number);
     if (!request.group) return parts_.send(from.number, encode(reply));
     parts_.journal.sync_now();

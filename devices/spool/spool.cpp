@@ -77,6 +77,14 @@ log::posix_storage open_directory(const std::string& directory) {
     }
 }
 
+// libzmq reads what is small in pieces of 8 KiB, and a frame that is kept keeps its whole piece.
+shared_bytes own(frame received) {
+    constexpr std::size_t piece_bytes = 8 << 10;
+    if (received.size() < piece_bytes) return shared_bytes::of(received.str());
+    auto kept = std::make_shared<const frame>(std::move(received));
+    return {kept, kept->view()};
+}
+
 }  // namespace
 
 // The log with the state it was replayed into: everything recovery makes before the first socket is opened.
@@ -237,8 +245,7 @@ void spool::parts::receive_frames() {
         if (fresh) route_of.emplace(next_session++, route);
         std::optional<shared_bytes> body;
         if (count == 3) {
-            auto owner = std::make_shared<const frame>(std::move(frames[2]));
-            body = shared_bytes{owner, owner->view()};
+            body = own(std::move(frames[2]));
         }
         // A message of more frames than the protocol has is no protocol: the empty head says so.
         const std::string_view head = count <= 3 ? frames[1].view() : std::string_view{};
