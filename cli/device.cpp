@@ -19,40 +19,50 @@
 namespace ferry::cli {
 namespace {
 
-// Calls `report` for each SIGUSR1. Made before any other thread, so that all of them have it blocked.
-class usr1_listener {
+// SIGUSR1 as something to wait for. Made before any other thread, so that all of them have it blocked.
+class usr1_signal {
   public:
-    usr1_listener() {
-        sigemptyset(&set_);
-        sigaddset(&set_, SIGUSR1);
-        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-        fd_ = ::signalfd(-1, &set_, SFD_CLOEXEC | SFD_NONBLOCK);
+    usr1_signal() {
+        sigset_t set{};
+        sigemptyset(&set);
+        sigaddset(&set, SIGUSR1);
+        pthread_sigmask(SIG_BLOCK, &set, nullptr);
+        fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (fd_ < 0) throw std::system_error{errno, std::generic_category(), "signalfd"};
     }
+    ~usr1_signal() { ::close(fd_); }
+    usr1_signal(const usr1_signal&) = delete;
+    usr1_signal& operator=(const usr1_signal&) = delete;
+
+    int fd() const noexcept { return fd_; }
+
+  private:
+    int fd_ = -1;
+};
+
+// Calls `report` for each of these signals, in a thread of its own that ends with this: made after what it
+// reports of, it is gone before it.
+class usr1_listener {
+  public:
+    template <typename Report>
+    usr1_listener(const usr1_signal& signal, Report report)
+        : thread_{[this, fd = signal.fd(), report] {
+              std::array<pollfd, 2> watched{{{fd, POLLIN, 0}, {end_.fd(), POLLIN, 0}}};
+              while (true) {
+                  if (::poll(watched.data(), watched.size(), -1) < 0) continue;
+                  if (watched[1].revents != 0) return;
+                  signalfd_siginfo info{};
+                  if (::read(fd, &info, sizeof info) == sizeof info) report();
+              }
+          }} {}
     ~usr1_listener() {
         end_.set();
-        if (thread_.joinable()) thread_.join();
-        ::close(fd_);
+        thread_.join();
     }
     usr1_listener(const usr1_listener&) = delete;
     usr1_listener& operator=(const usr1_listener&) = delete;
 
-    template <typename Report>
-    void start(Report report) {
-        thread_ = std::thread{[this, report] {
-            std::array<pollfd, 2> watched{{{fd_, POLLIN, 0}, {end_.fd(), POLLIN, 0}}};
-            while (true) {
-                if (::poll(watched.data(), watched.size(), -1) < 0) continue;
-                if (watched[1].revents != 0) return;
-                signalfd_siginfo info{};
-                if (::read(fd_, &info, sizeof info) == sizeof info) report();
-            }
-        }};
-    }
-
   private:
-    sigset_t set_{};
-    int fd_ = -1;
     event_fd end_;
     std::thread thread_;
 };
@@ -89,7 +99,7 @@ int run_device(command_line& line) {
     const endpoint front = endpoint_from(words[0]);
     const endpoint back = endpoint_from(words[1]);
 
-    usr1_listener usr1;
+    const usr1_signal usr1;
     context context;
     context.stop_on_signals();
     const talk talk = flags.speaker();
@@ -99,7 +109,7 @@ int run_device(command_line& line) {
     std::vector<endpoint> all{front, back};
     all.insert(all.end(), options.capture.begin(), options.capture.end());
     Device device = open_quietly(talk, endpoints{all}, [&] { return Device{context, front, back, options}; });
-    usr1.start([&] { talk.announce(describe(line.what().name, device.stats())); });
+    const usr1_listener reporter{usr1, [&] { talk.announce(describe(line.what().name, device.stats())); }};
     talk.announce(ready_line(line.what().name, endpoints{all}, device.endpoints()));
     device.run();
     talk.say(describe(line.what().name, device.stats()));
