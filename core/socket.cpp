@@ -74,12 +74,19 @@ bool merely_receives(zmq::socket_t& socket) {
     return type == ZMQ_PULL || type == ZMQ_SUB || type == ZMQ_XSUB;
 }
 
+// What these send are subscriptions, and libzmq drops those it has no room for: whoever they are kept from
+// would believe that nobody listens.
+bool subscribes(zmq::socket_t& socket) {
+    const int type = socket.get(zmq::sockopt::type);
+    return type == ZMQ_SUB || type == ZMQ_XSUB;
+}
+
 }  // namespace
 
 void apply(zmq::socket_t& socket, const socket_options& options) {
     socket.set(zmq::sockopt::linger, merely_receives(socket) ? 0 : milliseconds(options.linger));
     socket.set(zmq::sockopt::maxmsgsize, options.message_bytes_max);
-    socket.set(zmq::sockopt::sndhwm, options.high_water_mark);
+    socket.set(zmq::sockopt::sndhwm, subscribes(socket) ? 0 : options.high_water_mark);
     socket.set(zmq::sockopt::rcvhwm, options.high_water_mark);
     socket.set(zmq::sockopt::immediate, options.immediate && merely_sends(socket) ? 1 : 0);
     socket.set(zmq::sockopt::heartbeat_ivl, milliseconds(options.heartbeat));

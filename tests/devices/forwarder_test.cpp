@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "core/socket.hpp"
 #include "ferry/error.hpp"
 #include "ferry/publisher.hpp"
@@ -20,6 +24,14 @@ endpoint front_of(const forwarder& device) {
 }
 endpoint back_of(const forwarder& device) {
     return ferry::connect(device.endpoints().at(1));
+}
+
+// Whether it hears of all of them in time.
+bool hears_of(publisher& one, const std::vector<std::string>& topics) {
+    const auto end = std::chrono::steady_clock::now() + 10s;
+    return std::all_of(topics.begin(), topics.end(), [&](const std::string& each) {
+        return one.wait_for_subscriber_of(each, end - std::chrono::steady_clock::now()) == outcome::done;
+    });
 }
 
 }  // namespace
@@ -137,4 +149,16 @@ TEST_CASE("devices: an address in use is named") {
     context context;
     const forwarder first{context, anywhere, anywhere};
     CHECK_THROWS_AS((forwarder{context, ferry::bind(first.endpoints().at(0)), anywhere}), error);
+}
+
+TEST_CASE("forwarder: publishers hear of every one of five thousand subscriptions, early and late") {
+    context context;
+    const running<forwarder> hub{context, anywhere, anywhere};
+    publisher early{context, front_of(hub.device)};
+    std::vector<std::string> topics;
+    for (int i = 0; i < 5000; ++i) topics.push_back("topic." + std::to_string(i) + '.');
+    const subscriber all{context, back_of(hub.device), {.topics = topics}};
+    CHECK(hears_of(early, topics));
+    publisher late{context, front_of(hub.device)};
+    CHECK(hears_of(late, topics));
 }
