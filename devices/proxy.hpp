@@ -68,7 +68,7 @@ class proxy {
     void pass(way& along);
     void flush(way& along);
     void forward(way& along);
-    static bool receive(zmq::socket_t& from, std::vector<frame>& frames);
+    bool receive(zmq::socket_t& from, std::vector<frame>& frames);
     sent send(zmq::socket_t& to, std::vector<frame>& frames);
     void capture(std::vector<frame>& frames);
     bool worker_there();

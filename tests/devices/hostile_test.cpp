@@ -164,3 +164,23 @@ TEST_CASE("hostile: random bytes and garbage at every device's sockets do no har
     CHECK(source.send("good", 5s) == outcome::done);
     CHECK(sink.receive(5s).has_value());
 }
+
+TEST_CASE("hostile: a message whose last part is a subscription that is known does not end a forwarder") {
+    context context;
+    running<forwarder> hub{context, anywhere, anywhere};
+    const endpoint back = ferry::connect(hub.device.endpoints().at(1));
+    // Two peers, for the library drops the second subscription of one peer itself.
+    ferry::socket first{context, zmq::socket_type::xsub, back, {}};
+    ferry::socket second{context, zmq::socket_type::xsub, back, {}};
+    for (ferry::socket* each : {&first, &second}) {
+        std::vector<frame> parts{frame{"x"}, frame{"\x01same"}};
+        REQUIRE(each->wait_for_peer(5s) == outcome::done);
+        REQUIRE(each->send(parts, 5s) == outcome::done);
+    }
+    const auto end = std::chrono::steady_clock::now() + 5s;
+    while (hub.device.stats().dropped == 0 && std::chrono::steady_clock::now() < end)
+        std::this_thread::yield();
+    CHECK(hub.device.stats().dropped == 1);
+    publisher prices{context, ferry::connect(hub.device.endpoints().at(0))};
+    REQUIRE(prices.wait_for_subscriber_of("same", 5s) == outcome::done);
+}
