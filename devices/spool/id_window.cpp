@@ -124,7 +124,7 @@ bool id_window::load(std::string_view saved) {
         saved.remove_prefix(12);
         const auto further = take_varint(saved);
         const auto later = take_varint(saved);
-        if (!further || !later || wall_s + *later > UINT32_MAX) return false;
+        if (!further || !later || *later > UINT32_MAX - wall_s) return false;
         offset = unzigzag(offset, *further);
         wall_s += *later;
         add(id, offset, wall_s);

@@ -7,6 +7,8 @@
 #include <random>
 #include <string>
 
+#include "core/varint.hpp"
+
 using namespace ferry;
 
 namespace {
@@ -70,4 +72,15 @@ TEST_CASE("id window: bytes that are cut short are no window") {
     const std::string saved = window.save();
     CHECK_FALSE(window.load(saved.substr(0, saved.size() - 1)));
     CHECK_FALSE(window.load(saved.substr(0, 7)));
+}
+
+TEST_CASE("id window: bytes in which time runs backwards are no window") {
+    std::string saved;
+    for (const std::uint64_t later : {std::uint64_t{1'700'000'000}, ~std::uint64_t{0}}) {
+        saved.append(12, 'h');
+        put_varint(saved, 0);
+        put_varint(saved, later);
+    }
+    id_window window;
+    CHECK_FALSE(window.load(saved));
 }
