@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/run_set.hpp"
+
 namespace ferry {
 namespace {
 
@@ -28,19 +30,32 @@ std::uint64_t end_of_first(const offset_set& of, std::uint64_t count) {
     return end;
 }
 
+// A dead letter of any group stays where it is: that some other group lost it would make no room.
+std::vector<run> but_dead(const stream& from, std::uint64_t first, std::uint64_t end) {
+    run_set left;
+    left.add({first, end - first});
+    for (const auto& [number, each] : from.groups)
+        for (auto died = each.dead().next(first); died && died->offset < end;
+             died = each.dead().next(died->end()))
+            left.remove({died->offset, died->count});
+    std::vector<run> runs;
+    for (const auto& [at, until] : left.runs()) runs.push_back({at, until - at});
+    return runs;
+}
+
 }  // namespace
 
 void retention::remove_below(const stream& from, std::uint64_t end, records::removal_reason why) {
     end = std::min(end, from.next);
     if (end <= from.first) return;
     parts_.journal.flush_acks(parts_.now);
-    const run gone{from.first, end - from.first};
-    const std::uint64_t messages = from.removable().count(gone);
+    const std::uint64_t messages = from.removable().count(run{from.first, end - from.first});
     if (messages == 0) return;
     (why == records::removal_reason::retention ? parts_.counters.messages_aged
                                                : parts_.counters.messages_dropped) += messages;
     parts_.journal.append(log::record_type::removed,
-                          records::removed{from.number, static_cast<std::uint64_t>(why), {gone}, 0, messages},
+                          records::removed{from.number, static_cast<std::uint64_t>(why),
+                                           but_dead(from, from.first, end), 0, messages},
                           parts_.now);
     parts_.journal.sync_soon(parts_.now, 0);
     parts_.touched.insert(from.number);

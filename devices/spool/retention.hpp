@@ -1,8 +1,8 @@
 // Retention: what a stream lets go by itself, because it is old or because there is no room; and message ids.
 //
 // With `when-full drop-oldest` the oldest messages make room for new ones, whatever became of them; with
-// `retain AGE` messages go when they are older, acked or not. Dead letters stay: those have limits of their
-// own. Each removal is one record, and counted.
+// `retain AGE` messages go when they are older, acked or not. What is a dead letter of some group stays, for
+// the other groups as well: dead letters have limits of their own. Each removal is one record, and counted.
 //
 // The age of a message is asked of the log (time_search), once for each time that something is about to be
 // too old, and at most ten times a second.

@@ -15,11 +15,15 @@ constexpr std::size_t read_bytes = 256 << 10;
 constexpr std::uint64_t close_by = 4096;            // offsets: a read takes the next record along
 constexpr std::uint64_t expired_per_turn = 65'536;  // others have their turn in between
 
-bool needed(const stream& in, std::uint64_t offset) {
-    if (offset < in.first || in.lanes.gaps.contains(offset)) return false;
-    if (in.keeps_acked()) return true;
+// Some group is not through with it.
+bool owed(const stream& in, std::uint64_t offset) {
     return std::any_of(in.groups.begin(), in.groups.end(),
                        [&](const auto& entry) { return entry.second.needs(offset, in.lanes); });
+}
+
+bool needed(const stream& in, std::uint64_t offset) {
+    if (offset < in.first || in.lanes.gaps.contains(offset)) return false;
+    return in.keeps_acked() || owed(in, offset);
 }
 
 std::uint64_t before(std::uint64_t ms, std::uint64_t by_ms) {
@@ -106,7 +110,7 @@ void timetable::expire(stream& in) {
         const bool dead = in.dead_somewhere(*at);
         any_dead = any_dead || dead;
         if (!needed(in, *at)) continue;
-        record.messages += dead ? 0 : 1;
+        record.messages += dead && !owed(in, *at) ? 0 : 1;  // a dead letter stays one
         if (!record.runs.empty() && record.runs.back().end() == *at)
             ++record.runs.back().count;
         else

@@ -112,12 +112,10 @@ void reference_spool::drop_oldest(std::uint64_t room) {
     std::uint64_t left = removable();
     for (auto& [offset, each] : messages_) {
         if (left + room <= settings.messages_max) return;
-        if (!each.kept) continue;
-        // A dead letter stays one; groups in which it is none lose it with what came after it.
-        const bool plain = !dead_somewhere(offset);
+        if (!each.kept || dead_somewhere(offset)) continue;  // a dead letter stays, for all groups
         remove(offset, false);
-        removed_.oldest += plain ? 1 : 0;
-        left -= plain ? 1 : 0;
+        ++removed_.oldest;
+        --left;
     }
 }
 
@@ -172,7 +170,9 @@ void reference_spool::expire(offset_type offset) {
         }
         if (!keeps_acked()) return;
     }
-    removed_.expired += dead_somewhere(offset) ? 0 : 1;
+    // A dead letter stays one, but another group may lose it.
+    const bool lost = !dead_somewhere(offset) || (owed && !settings.expired_die);
+    removed_.expired += lost ? 1 : 0;
     remove(offset, false);
 }
 

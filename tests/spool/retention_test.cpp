@@ -344,3 +344,70 @@ TEST_CASE("retention: a first group that wants only what is new lets go of what 
     t.restart(false);
     CHECK(t.the_stream().first == 3);
 }
+
+namespace {
+
+// Message 0 is dead in group g and out again in group h, which has it on lease.
+void die_twice_and_redrive(table& t) {
+    for (const char* const name : {"g", "h"})
+        REQUIRE(t.admin("group.create", {{"group", name}, {"max_attempts", 1}}).code.empty());
+    t.put(1);
+    for (const char* const name : {"g", "h"}) {
+        consumer_session& c = t.consumer(name, {.stream = "s", .group = name, .credit_messages = 1});
+        t.settle();
+        const auto first = c.next(t.now().monotonic_ns);
+        REQUIRE(first);
+        c.nack(first->lease, first->offset, 0, "bad");
+        t.settle();
+    }
+    REQUIRE(t.admin("dead.redrive", {{"group", "h"}}).code.empty());
+    t.settle();
+    REQUIRE(t.group_named("g").dead_count() == 1);
+    REQUIRE(t.group_named("h").dead_count() == 0);
+}
+
+bool has_first(table& t, const std::string& name) {
+    return t.group_named(name).needs(0, t.the_stream().lanes);
+}
+
+std::uint64_t removed_for(table& t, records::removal_reason why) {
+    return t.the_stream().removed.at(static_cast<std::size_t>(why));
+}
+
+}  // namespace
+
+TEST_CASE("retention: what is a dead letter of one group makes no room, and stays for the others as well") {
+    table t;
+    make(t, {{"max_messages", 3}, {"when_full", "drop-oldest"}});
+    die_twice_and_redrive(t);
+    t.put(4);
+    CHECK(removed_for(t, records::removal_reason::drop_oldest) == 1);
+    CHECK(has_first(t, "h"));
+    t.restart(false);
+    CHECK(has_first(t, "h"));
+    REQUIRE(t.admin("dead.drop", {{"group", "g"}}).code.empty());
+    t.settle();
+    CHECK(removed_for(t, records::removal_reason::drop_oldest) == 2);
+    CHECK_FALSE(has_first(t, "h"));
+}
+
+TEST_CASE("retention: what is a dead letter of one group does not grow too old for the others") {
+    table t;
+    make(t, {{"retain", "60000ms"}});
+    die_twice_and_redrive(t);
+    t.put(1);
+    t.pass(62 * second_ns);
+    CHECK(removed_for(t, records::removal_reason::retention) == 1);
+    CHECK(t.the_stream().messages() == 1);
+    CHECK(has_first(t, "h"));
+}
+
+TEST_CASE("retention: what expires for one group is counted, though it is a dead letter of another") {
+    table t;
+    make(t, {{"ttl_ms", 10'000}});
+    die_twice_and_redrive(t);
+    t.pass(11 * second_ns);
+    CHECK(removed_for(t, records::removal_reason::expiry) == 1);
+    CHECK_FALSE(has_first(t, "h"));
+    CHECK(t.group_named("g").dead_count() == 1);
+}
