@@ -78,7 +78,7 @@ struct acks {
     static auto fields(auto& m) { return std::tie(m.groups); }
 };
 
-enum class attempt_reason : std::uint64_t { nacked = 1, expired = 2, restarted = 3 };
+enum class attempt_reason : std::uint64_t { nacked = 1, expired = 2, restarted = 3, left = 4 };
 struct attempt {
     std::uint64_t stream = 0, group = 0, reason = 0;
     std::vector<tried_run> runs;

@@ -298,24 +298,32 @@ void settlement::extend(session& from, const protocol::extend& request) {
     parts_.file(*to.in, *to.whose);
 }
 
-// What this consumer still holds goes back: like a nack what it had received, for it may have been shown to
-// somebody; without an attempt used what was still on its way.
+void settlement::give_back(stream& in, group& whose, std::uint64_t lease_id, const std::vector<run>& runs) {
+    records::attempt again{
+        in.number, whose.number, static_cast<std::uint64_t>(records::attempt_reason::left), {}};
+    for (const tried_run& each : whose.open_under(lease_id, runs))
+        again.runs.push_back({each.offset, each.count, each.attempt + 1, each.failures, 0});
+    if (again.runs.empty()) return;
+    parts_.journal.append(log::record_type::attempt, again, parts_.now);
+    parts_.journal.sync_soon(parts_.now, ack_sync_within_ns);
+    parts_.file(in, whose);
+}
+
+// What this consumer still holds goes back at once: flagged what it had received, for it may have been shown
+// to somebody; without an attempt used what was still on its way.
 void settlement::leave(session& from, const protocol::leave& request) {
     if (from.puts.erase(request.channel) > 0) return;
     const target to = find(from, request.channel);
     if (to.channel == nullptr) return;
     if (to.whose != nullptr && parts_.read_only_reason.empty()) {
         parts_.journal.flush_acks(parts_.now);
-        // Where one is active at a time the next one goes on in order.
-        const auto pause = to.whose->settings.single_active ? std::optional<std::uint64_t>{0} : std::nullopt;
         std::map<std::uint64_t, std::pair<bool, std::vector<run>>> held;
         for (const auto& [id, each] : to.whose->leases())
             if (each.holder == to.channel->holder)
                 held.emplace(id, std::pair{each.frame <= request.frames, each.runs});
         for (const auto& [id, what] : held)
             if (what.first)
-                fail_leased(*to.in, *to.whose, id, what.second, records::attempt_reason::nacked,
-                            "the consumer left", pause);
+                give_back(*to.in, *to.whose, id, what.second);
             else
                 to.whose->release(id, what.second);
         parts_.touched.insert(to.in->number);

@@ -51,6 +51,8 @@ class settlement {
                 ack_outcome outcome, bool durable);
 
   private:
+    /// A consumer that leaves failed at nothing: flagged, but not counted towards max-attempts.
+    void give_back(stream& in, group& whose, std::uint64_t lease_id, const std::vector<run>& runs);
     void end_leases(stream& in, group& whose);
     void take_place(const session& from, std::uint64_t channel_number, const take_channel& channel,
                     const group& whose, bool claimed);

@@ -5,7 +5,8 @@
 //     A leaves     B, C
 // The active consumer keeps its turn as long as it is heard, or as nobody else is; one that lost its
 // connection has as long to come back. At a hand-over the leases of all others end, and they are told so:
-// what they hold comes again at once, flagged and in order, and their late acks are stale. After a restart of
+// what they hold comes again at once, flagged and in order, and their late acks are stale. Falling silent is
+// a failure as a lease that ends is, and counts towards max-attempts; leaving is none. After a restart of
 // the spool nobody is given anything before the wait for claims is over, and who claims what it held goes
 // first.
 #pragma once

@@ -161,3 +161,22 @@ TEST_CASE("claims: a lease of another user is not given away") {
     t.settle();
     CHECK(t.the_group().floor({}) == 0);
 }
+
+TEST_CASE("claims: a consumer that leaves gives back what it has at once, flagged, and nothing has failed") {
+    table t;
+    REQUIRE(t.admin("stream.create", {}).code.empty());
+    const auto made = t.admin("group.create", {{"group", "g"}, {"max_attempts", 2}, {"backoff_ms", "60000"}});
+    REQUIRE_MESSAGE(made.code.empty(), made.text);
+    t.put(1);
+    for (std::uint64_t attempt = 1; attempt <= 5; ++attempt) {
+        const std::string name = "a" + std::to_string(attempt);
+        consumer_session& a = t.consumer(name);
+        t.settle();
+        CHECK(t.take(name) == std::map<std::uint64_t, std::uint64_t>{{0, attempt}});
+        a.leave(t.now());
+        t.settle();
+        REQUIRE(a.left());
+        if (attempt % 2 == 0) t.restart(true);
+    }
+    CHECK(t.the_group().dead_count() == 0);
+}

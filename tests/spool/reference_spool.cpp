@@ -281,7 +281,11 @@ void reference_spool::join(const std::string& name, const std::string& of, std::
 void reference_spool::leave(const std::string& name) {
     group& of = groups_.at(consumers_.at(name).group);
     for (auto& [offset, each] : of.places)
-        if (each.is == fate::leased && each.holder == name) fail(of, each, "the consumer left", {});
+        if (each.is == fate::leased && each.holder == name) {
+            make_ready(each);  // nothing failed, but it is told
+            ++each.lowest;
+            ++each.highest;
+        }
     consumers_.erase(name);
 }
 

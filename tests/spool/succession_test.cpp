@@ -159,3 +159,29 @@ TEST_CASE("succession: a busy active consumer is heard though the spool never st
     CHECK(t.take("a").size() == 20);
     CHECK(t.counters().messages_redelivered == 0);
 }
+
+TEST_CASE("succession: a turn that is given up does not count towards max-attempts, one that is lost does") {
+    table t;
+    REQUIRE(t.admin("stream.create", {}).code.empty());
+    REQUIRE(
+        t.admin("group.create", {{"group", "g"}, {"single_active", 1}, {"max_attempts", 2}}).code.empty());
+    t.put(1);
+    for (std::uint64_t attempt = 1; attempt <= 5; ++attempt) {
+        const std::string name = "a" + std::to_string(attempt);
+        consumer_session& a = join(t, name);
+        CHECK(t.take(name) == given{{0, attempt}});
+        a.leave(t.now());
+        t.settle();
+    }
+    REQUIRE(t.the_group().dead_count() == 0);
+    for (const char* const name : {"b", "c", "d"}) join(t, name);
+    CHECK(t.take("b") == given{{0, 6}});
+    t.cut_off("b");
+    t.pass(hand_over_ns);
+    CHECK(t.take("c") == given{{0, 7}});
+    t.cut_off("c");
+    t.pass(hand_over_ns);
+    CHECK(t.take("d").empty());
+    REQUIRE(t.the_group().dead_count() == 1);
+    CHECK(t.the_group().dead().next(0)->reason == "another consumer is active now");
+}
