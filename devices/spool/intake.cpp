@@ -320,7 +320,7 @@ void intake::store(session& from, put_channel& channel, const protocol::put& req
                        request.previous + 1, request.count / 2});
     }
     if (!into.find_producer(from.user, channel.producer_id)) expire_producers(into, from.user);
-    retention_.make_room(into, notes.fresh, batch.view.size());
+    retention_.make_room(into, notes.fresh, whole_known ? 0 : batch.view.size());
     what.flags = notes.headers ? records::has_headers : std::uint8_t{0};
     const stored_batch stored{request.first, request.count, into.next, head.known};
     depot_.store(into, what, whole_known ? shared_bytes{} : batch);

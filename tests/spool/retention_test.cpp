@@ -411,3 +411,15 @@ TEST_CASE("retention: what expires for one group is counted, though it is a dead
     CHECK_FALSE(has_first(t, "h"));
     CHECK(t.group_named("g").dead_count() == 1);
 }
+
+TEST_CASE("retention: a message that is known already takes no room, so nothing makes room for it") {
+    table t;
+    make(t, {{"max_bytes", 400}, {"when_full", "drop-oldest"}});
+    message known{std::string(200, 'x')};
+    known.set_header("message-id", "a");
+    t.put({known});
+    t.put(some(1, 100));
+    CHECK(t.fates_of({known}) == std::vector<std::pair<std::uint64_t, bool>>{{0, true}});
+    CHECK(t.the_stream().messages() == 2);
+    CHECK(removed_for(t, records::removal_reason::drop_oldest) == 0);
+}
