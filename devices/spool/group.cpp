@@ -89,12 +89,17 @@ void group::insert_new(run fresh, const lanes& of) {
 
 // What is passed over by the way was not looked at: an ordered group leaves it.
 void group::look(run what, const lanes& of, bool itself) {
+    // Nobody has met it: it is told as what comes back is.
+    const auto pass_over = [this](run fresh) {
+        progress_.leave_behind(fresh);
+        if (watched_ && fresh.count > 0) add_run(came_back_, fresh);
+    };
     progress_.look(what, of, itself, [&](run fresh) {
         if (!settings.ordered) return insert_new(fresh, of);
         const run inner = overlap(fresh, what);
-        if (inner.count == 0) return progress_.leave_behind(fresh);
-        progress_.leave_behind({fresh.first, inner.first - fresh.first});
-        progress_.leave_behind({inner.end(), fresh.end() - inner.end()});
+        if (inner.count == 0) return pass_over(fresh);
+        pass_over({fresh.first, inner.first - fresh.first});
+        pass_over({inner.end(), fresh.end() - inner.end()});
         if (itself) insert_new(inner, of);
     });
 }

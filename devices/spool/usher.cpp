@@ -33,7 +33,9 @@ void usher::hear(const stream& from, group& whose, ordered_run& at) {
             awaited = awaited || at.keys.awaited(key);
         }
     }
-    for (const run& each : whose.take_came_back()) at.unmet.add(each);
+    for (const run& each : whose.take_came_back())
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
+            if (whose.left(offset)) at.unmet.add(run{offset, 1});  // it may be settled meanwhile
     if (keys.empty()) return;
     const auto durable = static_cast<protocol::grade>(from.settings.grade);
     if (awaited && durable == protocol::grade::synced) parts_.journal.sync_now();

@@ -304,3 +304,22 @@ TEST_CASE("key order: eight consumers that join, leave, forget and die keep the 
         CHECK(last.size() == 12);
     }
 }
+
+TEST_CASE("key order: what was passed over because a message behind it expired comes in its turn") {
+    table t;
+    REQUIRE(t.admin("stream.create", {}).code.empty());
+    const auto made = t.admin("group.create", {{"group", "g"}, {"ordered", "key"}, {"max_attempts", 2}});
+    REQUIRE_MESSAGE(made.code.empty(), made.text);
+    t.put(with_keys({"k"}));
+    t.settle();
+    std::vector<message> some = with_keys({"j", "", "j"});
+    some[1].set_header("ttl", std::int64_t{1000});
+    t.put(some);
+    t.pass(2 * second_ns);
+    t.consumer("a");
+    t.settle();
+    CHECK(t.take("a") == given{{0, 1}, {1, 1}});
+    t.ack("a", 1);
+    t.settle();
+    CHECK(t.take("a") == given{{3, 1}});
+}
