@@ -74,3 +74,23 @@ TEST_CASE("property: a nack without its delay is noticed") {
 TEST_CASE("property: a restart that counts towards max-attempts is noticed") {
     CHECK(noticed({.plant_restarts_count = true}));
 }
+
+TEST_CASE("property: a message that is refused and should wait is noticed") {
+    CHECK(noticed({.plant_refusals = true}));
+}
+
+TEST_CASE("property: a limit of bytes that is forgotten is noticed") {
+    CHECK(noticed({.plant_no_bytes_max = true}));
+}
+
+TEST_CASE("property: a commit of which only the ack is done is noticed") {
+    CHECK(noticed({.plant_half_commits = true}));
+}
+
+TEST_CASE("property: messages of one key that are out at the same time are noticed") {
+    CHECK(noticed({.plant_no_key_order = true}));
+}
+
+TEST_CASE("property: a second active consumer of a group that has one is noticed") {
+    CHECK(noticed({.plant_all_active = true}));
+}

@@ -1,5 +1,5 @@
-// A random history of one stream: commands from a seed, done to a spool on a table and to the reference, and
-// after each the two compared in all that a spool shows.
+// A random history of a spool with one stream or two: commands from a seed, done to a spool on a table and to
+// the reference, and after each the two compared in all that a spool shows.
 //
 // What a command does to the spool is done by the sessions that programs use; what it does to the reference
 // is told to it in a line. `run` throws `disagreement` when they part; `story` is then what led there.
@@ -28,6 +28,11 @@ struct random_history_options {
     bool plant_drop_redrives = false;   ///< a dead letter that is dropped is redriven
     bool plant_hasty_nack = false;      ///< the delay of a nack is forgotten
     bool plant_restarts_count = false;  ///< the reference takes a restart for a failure
+    bool plant_refusals = false;        ///< what should wait for room is refused
+    bool plant_no_bytes_max = false;    ///< the limit of bytes is forgotten
+    bool plant_half_commits = false;    ///< of a commit only the ack is done
+    bool plant_no_key_order = false;    ///< an ordered group is a plain one
+    bool plant_all_active = false;      ///< where one consumer should be active all are
 };
 
 class random_history {
@@ -43,26 +48,36 @@ class random_history {
 
   private:
     struct worker {
-        std::string group;
+        std::string stream, group;
         std::map<std::uint64_t, std::uint64_t> leases;  // offset -> lease
     };
     // What a history is about: not everything goes with everything, see the constructor.
     struct flavour {
         bool filters = false, delays = false, priorities = false, ttls = false, ids = false, limits = false,
-             ages = false;
+             ages = false, keys = false, turns = false;
+    };
+    struct one_stream {
+        reference_spool model;
+        std::map<std::string, reference_spool::group_settings> groups;
+        std::vector<reference_spool::message> under_way;  // what its producer does not know the fate of
+        std::vector<put_place> places;                    // of these
     };
 
     void step();
     void settle();
     bool collect();
     bool refuse_late();
+    void hear_producers(bool wait_is_new);
     void compare();
+    void compare_stream();
     void compare_row(const std::string& what, const header_map& row,
                      const std::vector<std::pair<std::string, std::uint64_t>>& expected) const;
     void compare_dead(const std::string& group);
+    static std::string described(const header_map& row);
     protocol::result tell(const std::string& command, header_map arguments);
 
     void put();
+    void commit();
     void read();
     void join();
     void leave();
@@ -85,6 +100,7 @@ class random_history {
     void move_dead(const std::string& group, bool drop);
 
     void leap(std::uint64_t ms);
+    void begin();
     void say(std::string line) { lines_.push_back(std::move(line)); }
     std::uint64_t below(std::uint64_t end) { return random_() % end; }
     bool chance(unsigned percent) { return below(100) < percent; }
@@ -95,17 +111,25 @@ class random_history {
     /// A worker that holds something, and what; empty name when there is none.
     std::pair<std::string, std::uint64_t> any_held();
     std::pair<header_map, std::uint64_t> any_place();
-    reference_spool::message any_message();
+    reference_spool::message any_message(std::uint64_t bytes);
+    one_stream& here() { return streams_.at(at_); }
+    reference_spool& model() { return here().model; }
+    reference_spool& model_of(const std::string& worker_name) {
+        return streams_.at(workers_.at(worker_name).stream).model;
+    }
+    /// A worker, whose stream commands are about then.
+    std::string any_worker();
     reference_spool::stream_settings any_settings();
-    static header_map arguments_of(const reference_spool::stream_settings& wanted);
+    header_map arguments_of(const reference_spool::stream_settings& wanted) const;
 
     const random_history_options with_;
     std::mt19937_64 random_;
     flavour about_;
     table table_;
-    reference_spool model_;
-    std::map<std::string, reference_spool::group_settings> groups_;
+    std::map<std::string, one_stream> streams_;
+    std::string at_ = "s";  // the stream that the command is about
     std::map<std::string, worker> workers_;
+    std::set<std::string> made_;
     std::vector<std::string> lines_;
     std::uint64_t bodies_ = 0, names_ = 0;
     std::uint64_t deliveries_ = 0, restarts_ = 0;

@@ -10,17 +10,19 @@ constexpr std::uint64_t dedup_blur_ms = 1'500;  // ids are kept by the second
 
 using fate = reference_spool::place::fate;
 using held_back = reference_spool::place::held_back;
+using key_is = reference_spool::place::key;
 using retain = reference_spool::stream_settings::retain;
+using full = reference_spool::stream_settings::full;
 
-[[noreturn]] void disagree(const std::string& what) {
+}  // namespace
+
+void reference_spool::disagree(const std::string& what) {
     throw disagreement{what};
 }
 
-std::string named(const std::string& group, std::uint64_t offset) {
+std::string reference_spool::named(const std::string& group, offset_type offset) {
     return "offset " + std::to_string(offset) + " of group " + group;
 }
-
-}  // namespace
 
 // --- messages ----------------------------------------------------------------------------------------------
 
@@ -38,11 +40,11 @@ bool reference_spool::dead_somewhere(offset_type offset) const {
     });
 }
 
-// Retention leaves dead letters alone: they neither go nor count.
-std::uint64_t reference_spool::removable() const {
-    std::uint64_t count = 0;
-    for (const auto& [offset, each] : messages_) count += each.kept && !dead_somewhere(offset) ? 1 : 0;
-    return count;
+std::uint64_t reference_spool::bytes_kept(bool dead_too) const {
+    std::uint64_t sum = 0;
+    for (const auto& [offset, each] : messages_)
+        if (each.kept && (dead_too || !dead_somewhere(offset))) sum += each.bytes;
+    return sum;
 }
 
 // An id is known for ten minutes. It is kept by the second, so near the end of its time both is right.
@@ -70,15 +72,37 @@ void reference_spool::store(message what) {
     for (auto& [name, each] : groups_) place_new(each, next_);
 }
 
+bool reference_spool::has_room_for(const message& what) const {
+    if (settings.when_full == full::drop_oldest) return true;
+    return (settings.messages_max == 0 || messages() < settings.messages_max) &&
+           (settings.bytes_max == 0 || bytes() + what.bytes <= settings.bytes_max);
+}
+
+void reference_spool::wait_for_room(message what) {
+    waiting_ = std::move(what);
+    check_waiting();
+}
+
+// A message with an id that is known needs no room.
+void reference_spool::check_waiting() const {
+    if (!waiting_) return;
+    if (settings.when_full != full::block || has_room_for(*waiting_) || known(waiting_->id, {0, false}))
+        disagree("message '" + waiting_->body + "' waits, and should not");
+}
+
 void reference_spool::put(std::vector<message> batch,
                           const std::vector<std::pair<offset_type, bool>>& fates) {
+    if (waiting_ && !batch.empty() && batch.front().body == waiting_->body) waiting_.reset();
+    let_go();
     std::size_t told = 0;
     for (message& each : batch) {
         const auto at = told < fates.size() ? fates[told] : std::pair<offset_type, bool>{~0ULL, false};
         const auto before = known(each.id, at);
-        const bool full = settings.messages_max > 0 && !settings.drop_oldest && !before &&
-                          messages() >= settings.messages_max;
-        if (full) break;  // what follows does not fit either
+        if (!before && !has_room_for(each)) {
+            if (settings.when_full == full::block)
+                disagree("'" + each.body + "' was refused and should wait");
+            break;  // what follows does not fit either
+        }
         ++told;
         if (at != std::pair{before.value_or(next_), before.has_value()})
             disagree("message '" + each.body + "' should be stored at " +
@@ -86,7 +110,7 @@ void reference_spool::put(std::vector<message> batch,
                      ", the spool says " + (at.first == ~0ULL ? "refused" : std::to_string(at.first)) +
                      (at.second ? " as a duplicate" : ""));
         if (!before) {
-            drop_oldest(1);
+            drop_oldest(1, each.bytes);
             store(std::move(each));
         }
         ++next_;  // a duplicate leaves a gap
@@ -107,15 +131,21 @@ void reference_spool::remove(offset_type offset, bool dead_too) {
     gone.removed_ms = now_ms;
 }
 
-void reference_spool::drop_oldest(std::uint64_t room) {
-    if (settings.messages_max == 0 || !settings.drop_oldest) return;
-    std::uint64_t left = removable();
+// Dead letters neither go nor count.
+void reference_spool::drop_oldest(std::uint64_t messages_more, std::uint64_t bytes_more) {
+    if (settings.when_full != full::drop_oldest) return;
+    std::uint64_t bytes_left = bytes_kept(false) + bytes_more;
+    std::uint64_t left = messages_more;
+    for (const auto& [offset, each] : messages_) left += each.kept && !dead_somewhere(offset) ? 1 : 0;
     for (auto& [offset, each] : messages_) {
-        if (left + room <= settings.messages_max) return;
-        if (!each.kept || dead_somewhere(offset)) continue;  // a dead letter stays, for all groups
+        if ((settings.messages_max == 0 || left <= settings.messages_max) &&
+            (settings.bytes_max == 0 || bytes_left <= settings.bytes_max))
+            return;
+        if (!each.kept || dead_somewhere(offset)) continue;
         remove(offset, false);
         ++removed_.oldest;
         --left;
+        bytes_left -= each.bytes;
     }
 }
 
@@ -134,7 +164,7 @@ void reference_spool::keep_limits() {
             ++removed_.retention;
         }
     let_go();
-    drop_oldest(0);
+    drop_oldest(0, 0);
     let_go();
 }
 
@@ -189,148 +219,7 @@ void reference_spool::expire() {
         }
 }
 
-// --- groups ------------------------------------------------------------------------------------------------
-
-void reference_spool::make_ready(place& which) {
-    if (which.is != fate::ready) which.ready_since = step_;
-    which.is = fate::ready;
-    which.holder.clear();
-    which.unclaimed = false;
-}
-
-void reference_spool::place_new(group& in, offset_type offset) {
-    place fresh;
-    fresh.ready_since = step_;
-    fresh.is = messages_.at(offset).due_ms > now_ms ? fate::waiting : fate::ready;
-    in.places[offset] = fresh;
-}
-
-void reference_spool::create_group(const std::string& name, const group_settings& with, offset_type start) {
-    group& made = groups_[name];
-    made.with = with;
-    for (const auto& [offset, each] : messages_) {
-        if (each.kept && offset >= start)
-            place_new(made, offset);
-        else
-            made.places[offset] = {.is = fate::settled};
-    }
-}
-
-void reference_spool::remove_group(const std::string& name) {
-    std::erase_if(consumers_, [&](const auto& entry) { return entry.second.group == name; });
-    groups_.erase(name);
-}
-
-// Dead letters stay dead; all else that is kept is new from there on, and done below.
-void reference_spool::seek(const std::string& name, offset_type start) {
-    group& sent = groups_.at(name);
-    for (auto& [offset, each] : sent.places) {
-        if (each.is == fate::dead) continue;
-        if (messages_.at(offset).kept && offset >= start)
-            place_new(sent, offset);
-        else
-            each = {.is = fate::settled};
-    }
-}
-
-void reference_spool::redrive(const std::string& name, const std::set<offset_type>& which) {
-    for (auto& [offset, each] : groups_.at(name).places) {
-        if (!which.contains(offset) || each.is != fate::dead) continue;
-        each = {.is = fate::ready, .redriven = true, .ready_since = step_};
-        // While others are held back for those who had them, it may be among them.
-        if (now_ms < claims_until_ms_) each.kept_back = held_back::may;
-    }
-}
-
-void reference_spool::drop(const std::string& name, const std::set<offset_type>& which) {
-    for (auto& [offset, each] : groups_.at(name).places) {
-        if (!which.contains(offset) || each.is != fate::dead) continue;
-        each = {.is = fate::settled};
-        ++removed_.dropped;
-    }
-}
-
-void reference_spool::bury(place& which, const std::string& reason) {
-    which.is = fate::dead;
-    which.reason = reason;
-    which.holder.clear();
-    which.unclaimed = false;
-}
-
-void reference_spool::fail(group& in, place& which, const std::string& reason,
-                           std::optional<std::uint64_t> delay_ms) {
-    ++which.failures;
-    if (which.failures >= in.with.max_attempts) return bury(which, reason);
-    ++which.lowest;
-    ++which.highest;
-    const std::size_t last = in.with.backoff_ms.size();
-    const std::uint64_t waits =
-        delay_ms.value_or(in.with.backoff_ms.at(std::min<std::size_t>(which.failures, last) - 1));
-    make_ready(which);
-    if (waits == 0) return;
-    which.is = fate::delayed;
-    which.due_ms = now_ms + waits;
-}
-
-// --- consumers ---------------------------------------------------------------------------------------------
-
-void reference_spool::join(const std::string& name, const std::string& of, std::uint64_t credit) {
-    consumers_[name] = {of, credit};
-}
-
-void reference_spool::leave(const std::string& name) {
-    group& of = groups_.at(consumers_.at(name).group);
-    for (auto& [offset, each] : of.places)
-        if (each.is == fate::leased && each.holder == name) {
-            make_ready(each);  // nothing failed, but it is told
-            ++each.lowest;
-            ++each.highest;
-        }
-    consumers_.erase(name);
-}
-
-void reference_spool::die(const std::string& name) {
-    for (auto& [offset, each] : groups_.at(consumers_.at(name).group).places)
-        if (each.is == fate::leased && each.holder == name) each.ends_ms = now_ms + lease_ms;
-    consumers_.erase(name);
-}
-
-bool reference_spool::holds(const std::string& name, offset_type offset) const {
-    const auto who = consumers_.find(name);
-    if (who == consumers_.end()) return false;
-    const place& which = groups_.at(who->second.group).places.at(offset);
-    return which.is == fate::leased && which.holder == name;
-}
-
-void reference_spool::ack(const std::string& name, offset_type offset) {
-    if (holds(name, offset)) groups_.at(consumers_.at(name).group).places.at(offset) = {.is = fate::settled};
-}
-
-void reference_spool::nack(const std::string& name, offset_type offset,
-                           std::optional<std::uint64_t> delay_ms) {
-    group& of = groups_.at(consumers_.at(name).group);
-    fail(of, of.places.at(offset), "no", delay_ms);
-}
-
-void reference_spool::release(const std::string& name, offset_type offset) {
-    make_ready(groups_.at(consumers_.at(name).group).places.at(offset));
-}
-
 // --- time --------------------------------------------------------------------------------------------------
-
-void reference_spool::end_leases(group& in, bool leases_over) {
-    for (auto& [offset, each] : in.places) {
-        if (each.is != fate::leased) continue;
-        if (each.unclaimed) {
-            if (now_ms < claims_until_ms_) continue;
-            make_ready(each);  // a restart is no failure, but it is told
-            ++each.lowest;
-            ++each.highest;
-        } else if (consumers_.contains(each.holder) ? leases_over : each.ends_ms <= now_ms) {
-            fail(in, each, "the lease expired", {});
-        }
-    }
-}
 
 void reference_spool::time_has_come(bool leases_over) {
     expire();
@@ -348,6 +237,14 @@ void reference_spool::time_has_come(bool leases_over) {
 void reference_spool::advance(std::uint64_t ms) {
     now_ms += ms;
     time_has_come(ms >= lease_ms);
+    if (ms >= lease_ms)
+        for (auto& [name, each] : groups_) forget_turns(each);
+}
+
+// All were silent, or gone: whose turn it is now will show.
+void reference_spool::forget_turns(group& in) {
+    in.row.clear();
+    in.active.clear();
 }
 
 // After a crash whatever is open may have been seen, so it may come flagged; what was seen must. All that was
@@ -357,7 +254,11 @@ void reference_spool::restart(bool clean, std::uint64_t away_ms, const std::set<
     now_ms += away_ms;
     claims_until_ms_ = now_ms + claim_wait_ms;
     std::erase_if(consumers_, [&](const auto& entry) { return !staying.contains(entry.first); });
-    for (auto& [name, in] : groups_)
+    for (auto& [name, in] : groups_) {
+        in.crashes += clean ? 0 : 1;
+        const std::string active = in.active;
+        forget_turns(in);
+        if (consumers_.contains(active) && held_by(active) > 0) in.active = active;
         for (auto& [offset, each] : in.places) {
             each.kept_back = held_back::no;
             if (!each.open()) continue;
@@ -367,8 +268,11 @@ void reference_spool::restart(bool clean, std::uint64_t away_ms, const std::set<
                 each.unclaimed = leased && !claimed;
                 continue;
             }
-            ++each.highest;
+            // An ordered group says of all alike how often they may have been seen.
+            each.highest = std::max(each.highest, in.with.ordered ? in.crashes : 0) + 1;
             if (plant_restarts_count) ++each.failures;
+            if (each.has_key == key_is::held && !claimed && each.is != fate::delayed)
+                each.has_key = key_is::perhaps;
             each.kept_back =
                 each.is == fate::ready || (leased && !claimed) ? held_back::must : held_back::may;
             if (leased && !claimed) {
@@ -376,84 +280,8 @@ void reference_spool::restart(bool clean, std::uint64_t away_ms, const std::set<
                 make_ready(each);
             }
         }
+    }
     time_has_come(false);
-}
-
-// --- what the real spool shows -----------------------------------------------------------------------------
-
-bool reference_spool::delivered(const std::string& name, offset_type offset, std::uint64_t attempt,
-                                const std::string& body, const std::string& topic) {
-    const consumer& to = consumers_.at(name);
-    group& of = groups_.at(to.group);
-    const auto found = messages_.find(offset);
-    const std::string where = named(to.group, offset);
-    if (found == messages_.end()) disagree(where + " was delivered and never stored");
-    if (found->second.body != body || found->second.topic != topic)
-        disagree(where + " was delivered as '" + body + "', stored as '" + found->second.body + "'");
-    place& which = of.places.at(offset);
-    // What is removed at the same time as it is given out may have been given out first.
-    if (found->second.removed && found->second.removed_ms == now_ms) return false;
-    if (which.is != fate::ready) disagree(where + " was delivered and is not ready");
-    if (of.with.paused) disagree(where + " was delivered, and the group is paused");
-    if (!wanted(of, offset)) disagree(where + " was delivered, and the group does not want it");
-    if (which.kept_back == held_back::must) disagree(where + " was delivered before the wait for claims");
-    if (attempt < which.lowest || attempt > which.highest)
-        disagree(where + " came as attempt " + std::to_string(attempt) + ", not " +
-                 std::to_string(which.lowest) + ".." + std::to_string(which.highest));
-    which.is = fate::leased;
-    which.holder = name;
-    which.lowest = which.highest = attempt;
-    deliveries_.push_back({to.group, offset});
-    return true;
-}
-
-std::uint64_t reference_spool::held_by(const std::string& name) const {
-    const auto& places = groups_.at(consumers_.at(name).group).places;
-    return static_cast<std::uint64_t>(std::ranges::count_if(places, [&](const auto& entry) {
-        return entry.second.is == fate::leased && entry.second.holder == name && !entry.second.unclaimed;
-    }));
-}
-
-void reference_spool::check_nothing_left(const std::string& name, const group& in) const {
-    if (in.with.paused) return;
-    if (in.with.max_in_flight > 0 && view(name).leased >= in.with.max_in_flight) return;
-    const bool room = std::ranges::any_of(consumers_, [&](const auto& entry) {
-        return entry.second.group == name && held_by(entry.first) < entry.second.credit;
-    });
-    if (!room) return;
-    for (const auto& [offset, each] : in.places)
-        if (each.is == fate::ready && each.kept_back == held_back::no && wanted(in, offset))
-            disagree(named(name, offset) + " is ready, somebody has room, and it is not delivered");
-}
-
-// Whatever was ready before this step began, and still is, must come after what was delivered: by priority,
-// then by offset. When messages with a delay come among those of the same priority is free.
-void reference_spool::check_order(const delivery& given) const {
-    const group& in = groups_.at(given.group);
-    const message& what = messages_.at(given.offset);
-    for (const auto& [offset, each] : in.places) {
-        if (each.is != fate::ready || each.ready_since >= step_ || each.kept_back != held_back::no) continue;
-        const message& left = messages_.at(offset);
-        if (!wanted(in, offset) || (left.delay_ms > 0 && each.redriven)) continue;
-        const bool late = left.delay_ms > 0 || what.delay_ms > 0;
-        const bool before =
-            left.priority != what.priority ? left.priority > what.priority : !late && offset < given.offset;
-        if (before)
-            disagree(named(given.group, given.offset) + " was delivered before " + std::to_string(offset));
-    }
-}
-
-// A group goes over what it does not want, in its order, as far as nothing it wants stands in the way.
-void reference_spool::skip_unwanted(group& in) {
-    if (in.with.paused || in.with.topic.empty()) return;
-    std::set<std::pair<unsigned, offset_type>> order;
-    for (const auto& [offset, each] : in.places)
-        if (each.is == fate::ready && each.kept_back == held_back::no)
-            order.emplace(9 - messages_.at(offset).priority, offset);
-    for (const auto& [rank, offset] : order) {
-        if (wanted(in, offset)) return;
-        in.places.at(offset) = {.is = fate::settled};
-    }
 }
 
 void reference_spool::end_step() {
@@ -464,6 +292,7 @@ void reference_spool::end_step() {
         skip_unwanted(each);
     }
     keep_limits();
+    check_waiting();
     deliveries_.clear();
     ++step_;
 }

@@ -1,5 +1,5 @@
-// What a spool is to those who use it, in the plainest form: a list of messages, and for each group what each
-// message is to it.
+// What a stream of a spool is to those who use it, in the plainest form: a list of messages, and for each
+// group what each message is to it. Streams know nothing of one another: a spool has one of these for each.
 //
 // Written from the promises (docs/guarantees.md), not from the product, and shares no code with it: no runs,
 // no cursors, no log, and nothing is fast. It is told every command, and every delivery the real spool makes;
@@ -35,9 +35,11 @@ class reference_spool {
     using offset_type = std::uint64_t;
     static constexpr std::uint64_t lease_ms = 10'000;      // of every group here
     static constexpr std::uint64_t claim_wait_ms = 2'000;  // after a restart
+    static constexpr std::uint64_t silent_ms = 1'500;      // an active consumer that is gone keeps its turn
 
     struct message {
-        std::string body, topic, id;
+        std::string body, topic, id, key;
+        std::uint64_t bytes = 0;
         unsigned priority = 0;
         std::uint64_t delay_ms = 0, ttl_ms = 0;  // as asked for, 0 = not
         std::uint64_t stored_ms = 0, due_ms = 0, expires_ms = 0;
@@ -48,8 +50,8 @@ class reference_spool {
     struct stream_settings {
         enum class retain { acked, all, age } keeps = retain::acked;
         std::uint64_t age_ms = 0;
-        std::uint64_t messages_max = 0;
-        bool drop_oldest = false;
+        std::uint64_t messages_max = 0, bytes_max = 0;  // 0 = no limit
+        enum class full { reject, block, drop_oldest } when_full = full::reject;
         std::uint64_t ttl_ms = 0;
         bool expired_die = false;
         std::uint64_t dead_max = 0;
@@ -60,12 +62,16 @@ class reference_spool {
         std::uint64_t max_in_flight = 0;
         std::string topic;  // the only one it wants; empty = all
         bool paused = false;
+        bool ordered = false;        // by key
+        bool single_active = false;  // one consumer at a time
     };
     /// What a message is to a group.
     struct place {
         enum class fate { waiting, ready, delayed, leased, dead, settled } is = fate::ready;
         /// Whether it is held back after a restart, for whoever had it: it may be, or it must be.
         enum class held_back { no, may, must } kept_back = held_back::no;
+        /// Whether others of its key must wait for it, in an ordered group: it is out, or was.
+        enum class key { free, perhaps, held } has_key = key::free;
         std::uint64_t lowest = 1, highest = 1;  // the attempt it has, or may have
         std::uint64_t failures = 0;
         std::uint64_t due_ms = 0;   // when delayed
@@ -94,6 +100,10 @@ class reference_spool {
     /// The batch was put, and this is what became of the messages that were stored: offset and whether it was
     /// a duplicate.
     void put(std::vector<message> batch, const std::vector<std::pair<offset_type, bool>>& fates);
+    /// Whether a message could be stored now, if the stream is one that refuses or blocks.
+    bool has_room_for(const message& what) const;
+    /// The producer was left waiting with it; what becomes of it, `put` is told as well.
+    void wait_for_room(message what);
     void set(const stream_settings& wanted);
     void purge();
     void create_group(const std::string& name, const group_settings& with, offset_type start);
@@ -104,6 +114,8 @@ class reference_spool {
     void drop(const std::string& name, const std::set<offset_type>& which);
     void join(const std::string& consumer, const std::string& group, std::uint64_t credit);
     void leave(const std::string& consumer);
+    /// It connects again, and claims what it holds.
+    void reconnect(const std::string& consumer);
     /// Its connection ends for good, just after it renewed its leases.
     void die(const std::string& consumer);
     void ack(const std::string& consumer, offset_type offset);
@@ -134,6 +146,7 @@ class reference_spool {
     /// Whether `first` may be told as lower: nothing was ever stored in between.
     bool nothing_between(offset_type low, offset_type high) const;
     std::uint64_t messages() const;
+    std::uint64_t bytes() const { return bytes_kept(true); }
     const counts& removed() const { return removed_; }
     group_view view(const std::string& group) const;
     std::set<offset_type> dead(const std::string& group) const;
@@ -144,6 +157,9 @@ class reference_spool {
     struct group {
         group_settings with;
         std::map<offset_type, place> places;
+        std::string active;            // whose turn it is, where there are turns; empty: it will show
+        std::uint64_t crashes = 0;     // since it was made
+        std::vector<std::string> row;  // who joined, in that order, as far as it is known
     };
     struct consumer {
         std::string group;
@@ -154,10 +170,12 @@ class reference_spool {
         offset_type offset = 0;
     };
 
+    [[noreturn]] static void disagree(const std::string& what);
+    static std::string named(const std::string& group, offset_type offset);
     bool keeps_acked() const { return groups_.empty() || settings.keeps != stream_settings::retain::acked; }
     bool needed(offset_type offset) const;
     bool dead_somewhere(offset_type offset) const;
-    std::uint64_t removable() const;
+    std::uint64_t bytes_kept(bool dead_too) const;
     std::optional<offset_type> known(const std::string& id, const std::pair<offset_type, bool>& fate) const;
     bool wanted(const group& by, offset_type offset) const;
     void store(message what);
@@ -166,7 +184,7 @@ class reference_spool {
     void fail(group& in, place& which, const std::string& reason, std::optional<std::uint64_t> delay_ms);
     void bury(place& which, const std::string& reason);
     void remove(offset_type offset, bool dead_too);
-    void drop_oldest(std::uint64_t room);
+    void drop_oldest(std::uint64_t messages_more, std::uint64_t bytes_more);
     void expire();
     void expire(offset_type offset);
     void keep_limits();
@@ -175,6 +193,14 @@ class reference_spool {
     void end_leases(group& in, bool leases_over);
     void skip_unwanted(group& in);
     std::uint64_t held_by(const std::string& consumer) const;
+    static bool in_flight(const place& which);
+    bool room_at(const std::string& name, const group& in) const;
+    bool key_waits(const group& in, offset_type offset) const;
+    void check_turn(const group& in, const std::string& consumer) const;
+    void check_key(const group& in, offset_type offset) const;
+    void check_waiting() const;
+    void forget_turn(const std::string& consumer);
+    static void forget_turns(group& in);
     void check_nothing_left(const std::string& name, const group& in) const;
     void check_order(const delivery& given) const;
 
@@ -183,6 +209,7 @@ class reference_spool {
     std::map<std::string, consumer> consumers_;
     std::map<std::string, std::pair<offset_type, std::uint64_t>> ids_;  // id -> offset, when it was stored
     std::vector<delivery> deliveries_;                                  // of this step
+    std::optional<message> waiting_;                                    // for room
     counts removed_;
     offset_type next_ = 0;
     std::uint64_t step_ = 1;

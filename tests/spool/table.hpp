@@ -39,6 +39,10 @@ class table {
         now_.monotonic_ns += away_ns;
         now_.wall_ns += away_ns;
         open();
+        for (auto& [name, who] : producers_) {
+            who.number = next_session_++;
+            who.session->reconnected();
+        }
     }
 
     consumer_session& consumer(const std::string& name, consumer_session_options of = {}) {
@@ -75,6 +79,13 @@ class table {
         for (int round = 0; round < 3; ++round)
             for (send_action& each : turn()) deliver(each);
         brain_->detached(number, now_);
+    }
+
+    /// A producer that is there for good: whatever it waits for reaches it when the table settles.
+    producer_session& producer(const std::string& name, const producer_session_options& of) {
+        permanent_producer& who = producers_[name];
+        if (who.session == nullptr) who = {next_session_++, std::make_unique<producer_session>(of)};
+        return *who.session;
     }
 
     void put(int count) { put(std::vector<message>(static_cast<std::size_t>(count), message{"x"})); }
@@ -163,6 +174,11 @@ class table {
                 for (auto& each : who.session->take_output())
                     if (who.number != 0)
                         brain_->frame(who.number, "somebody", each.head, std::move(each.body), now_);
+            }
+            for (auto& [name, who] : producers_) {
+                who.session->tick(now_);
+                for (auto& each : who.session->take_output())
+                    brain_->frame(who.number, "somebody", each.head, std::move(each.body), now_);
             }
             for (send_action& each : turn()) deliver(each);
         }
@@ -266,6 +282,8 @@ class table {
 
   private:
     void deliver(send_action& what) {
+        for (auto& [name, who] : producers_)
+            if (who.number == what.session) who.session->frame(what.head, now_);
         for (auto& [name, who] : clients_)
             if (who.number == what.session) who.session->frame(what.head, std::move(what.body), now_);
     }
@@ -274,6 +292,11 @@ class table {
         std::uint64_t number;
         std::unique_ptr<consumer_session> session;
         std::uint64_t was = 0;
+    };
+
+    struct permanent_producer {
+        std::uint64_t number = 0;
+        std::unique_ptr<producer_session> session;
     };
 
     struct maker {
@@ -368,6 +391,7 @@ class table {
     std::unique_ptr<brain> brain_;
     std::map<std::string, client> clients_;
     std::map<std::string, maker> makers_;
+    std::map<std::string, permanent_producer> producers_;
 };
 
 }  // namespace ferry::test
