@@ -101,6 +101,11 @@ void consumer_session::lose(std::uint64_t id, held_lease& from, run_set lost) {
     for (const run& each : as_runs(handed_out)) settled_.lost.push_back(each);
 }
 
+// Nothing of it is ours, and nothing under it waits for an answer.
+bool consumer_session::needless(std::uint64_t id, const held_lease& what) const {
+    return what.empty() && !commits_.holds(id) && dead_.under(id).empty();
+}
+
 // False when the message was settled before, or dropped with its lease.
 bool consumer_session::settle(std::uint64_t lease, std::uint64_t offset) {
     const auto found = leases_.find(lease);
@@ -132,6 +137,13 @@ void consumer_session::nack(std::uint64_t lease, std::uint64_t offset, std::opti
 void consumer_session::release(std::uint64_t lease, std::uint64_t offset) {
     if (settle(lease, offset) && joined_)
         out_.push_back({encode(protocol::release{channel_, lease, {{offset, 1}}}), std::nullopt});
+}
+
+void consumer_session::dead_letter(std::uint64_t lease, std::uint64_t offset, const std::string& reason) {
+    if (settle(lease, offset))
+        dead_.add(lease, offset, reason);
+    else
+        settled_.stale.push_back({offset, 1});  // lost meanwhile
 }
 
 std::shared_ptr<commit_fate> consumer_session::commit(std::uint64_t lease, std::uint64_t offset,
@@ -176,12 +188,13 @@ void consumer_session::join() {
                     std::nullopt});
 }
 
-// What was acked and not answered is claimed too, so that the ack counts.
+// What was settled and not answered is claimed too, so that it counts.
 claim consumer_session::claim_of(std::uint64_t id, const held_lease& from) const {
     run_set all = from.open;
     all.add(from.to_ack);
     all.add(from.unanswered);
     all.add(commits_.under(id));
+    all.add(dead_.under(id));
     return {id, as_runs(all)};
 }
 
@@ -192,6 +205,7 @@ void consumer_session::rejoin_lost() {
     leave_token_ = 0;
     ended_ = false;
     commits_.unsend();
+    dead_.unsend();
     parts_.clear();
     parts_seen_ = 0;
     for (auto& [id, each] : leases_) {
@@ -229,8 +243,7 @@ void consumer_session::joined(std::string_view head, instant now) {
             }
         lose(id, each, lost);
     }
-    std::erase_if(leases_,
-                  [this](const auto& entry) { return entry.second.empty() && !commits_.holds(entry.first); });
+    std::erase_if(leases_, [this](const auto& entry) { return needless(entry.first, entry.second); });
     settled_count_ = bytes_read_ = frames_read_ = frames_received_ = 0;
     held_at_join_ = held_;
     credit_messages_sent_ = credit_bytes_sent_ = credit_frames_sent_ = 0;
@@ -284,6 +297,11 @@ void consumer_session::done(std::string_view head) {
                                    {&message.gone, state::lost}})
         for (const run& each : commits_.done(message.lease, *runs, as))
             (as == state::committed ? settled_.done : settled_.stale).push_back(each);
+    for (const auto& [runs, into] : {std::pair{&message.runs, &settled_.dead},
+                                     {&message.already, &settled_.dead},
+                                     {&message.stale, &settled_.stale},
+                                     {&message.gone, &settled_.stale}})
+        for (const run& each : dead_.answered(message.lease, *runs)) into->push_back(each);
     const auto found = leases_.find(message.lease);
     if (found == leases_.end()) return;
     held_lease& lease = found->second;
@@ -305,7 +323,7 @@ void consumer_session::done(std::string_view head) {
     run_set lost;
     for (const run& each : message.stale) lost.add(each);
     if (!lost.empty()) lose(message.lease, lease, lost);
-    if (lease.empty() && !commits_.holds(message.lease)) leases_.erase(found);
+    if (needless(message.lease, lease)) leases_.erase(found);
 }
 
 // What a commit could not do is not done: its message goes back.
@@ -450,7 +468,10 @@ void consumer_session::tick(instant now) {
     if (link_.tick(now, waiting, out_) == spool_link::change::lost) rejoin_lost();
     if (link_.up() && !joined_ && !joining_ && failed_code_.empty()) join();
     send_settlements(now);
-    if (joined_) commits_.send(channel_, now, out_);
+    if (joined_) {
+        commits_.send(channel_, now, out_);
+        dead_.send(channel_, now, out_);
+    }
     give_credit();
     renew(now);
     if (leaving_ && joined_ && all_answered() && leave_token_ == 0) {
@@ -462,7 +483,7 @@ void consumer_session::tick(instant now) {
 
 std::uint64_t consumer_session::next_due_ns() const {
     std::uint64_t due = link_.next_due_ns(!all_answered() || joining_ || leaving_);
-    if (joined_) due = std::min(due, commits_.next_due_ns());
+    if (joined_) due = std::min({due, commits_.next_due_ns(), dead_.next_due_ns()});
     for (const auto& [id, each] : leases_) {
         // Without a session there is nothing to renew, only an end to see.
         const std::uint64_t within_ns = joined_ ? lease_ns_ / 3 : lease_ns_;

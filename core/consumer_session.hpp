@@ -21,6 +21,7 @@
 #include "core/batch.hpp"
 #include "core/clock.hpp"
 #include "core/commit_queue.hpp"
+#include "core/dead_queue.hpp"
 #include "core/protocol.hpp"
 #include "core/run_set.hpp"
 #include "core/shared_bytes.hpp"
@@ -64,6 +65,7 @@ struct delivered_item {
 /// What came of settling messages, as the spool answered.
 struct settled_runs {
     std::vector<protocol::run> done;   ///< acks that count (also those that counted before)
+    std::vector<protocol::run> dead;   ///< given up: dead letters now (also those that were before)
     std::vector<protocol::run> stale;  ///< refused: the lease was over
     std::vector<protocol::run> lost;   ///< handed out and not settled, and the lease is over
 };
@@ -83,6 +85,10 @@ class consumer_session {
 
     /// Gives a message back that was handed out but shown to nobody: no attempt is used.
     void release(std::uint64_t lease, std::uint64_t offset);
+
+    /// Gives a message up: it becomes a dead letter with this reason, whatever attempts it has left. Told
+    /// again until it is answered.
+    void dead_letter(std::uint64_t lease, std::uint64_t offset, const std::string& reason);
 
     /// Stores the outputs and acks the message, both or neither. Refused, the message goes back to its group.
     std::shared_ptr<commit_fate> commit(std::uint64_t lease, std::uint64_t offset,
@@ -115,7 +121,9 @@ class consumer_session {
     /// Offset at which the spool said this group (or reader) stands when it joined.
     std::uint64_t start() const noexcept { return start_; }
     std::uint64_t unanswered() const noexcept { return unanswered_; }
-    bool all_answered() const noexcept { return unanswered_ == 0 && to_send_ == 0 && commits_.empty(); }
+    bool all_answered() const noexcept {
+        return unanswered_ == 0 && to_send_ == 0 && commits_.empty() && dead_.empty();
+    }
     std::uint64_t frames_bad() const noexcept { return frames_bad_; }
     const std::string& failed_code() const noexcept { return failed_code_; }
     const std::string& failed_reason() const noexcept { return failed_reason_; }
@@ -153,6 +161,7 @@ class consumer_session {
     void rejoin_lost();
     protocol::claim claim_of(std::uint64_t id, const held_lease& from) const;
     void lose(std::uint64_t id, held_lease& from, run_set lost);
+    bool needless(std::uint64_t id, const held_lease& what) const;
     void keep_held(parcel& what);
     void finished(const parcel& what);
     bool over(const held_lease& what, std::uint64_t now_ns) const noexcept {
@@ -172,6 +181,7 @@ class consumer_session {
     std::uint64_t parts_seen_ = 0;
     settled_runs settled_;
     commit_queue commits_;
+    dead_queue dead_;
 
     bool joining_ = false, joined_ = false, leaving_ = false;
     std::uint64_t leave_token_ = 0;  // of the PING behind the LEAVE

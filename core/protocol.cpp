@@ -69,7 +69,8 @@ template <typename... Messages>
 struct every {
     static constexpr std::tuple all{&encode<Messages>..., &decode<Messages>...};
 };
-template struct every<hello, open, put, part, join, leave, credit, ack, nack, release, extend, commit, admin,
-                      ping, welcome, error, opened, stored, refused, joined, deliver, done, result, pong>;
+template struct every<hello, open, put, part, join, leave, credit, ack, nack, release, extend, dead, commit,
+                      admin, ping, welcome, error, opened, stored, refused, joined, deliver, done, result,
+                      pong>;
 
 }  // namespace ferry::protocol

@@ -175,6 +175,9 @@ struct release { static constexpr kind id = kind::release;
 struct extend { static constexpr kind id = kind::extend;
     std::uint64_t channel = 0; std::vector<std::uint64_t> leases;
     static auto fields(auto& m) { return std::tie(m.channel, m.leases); } };
+struct dead { static constexpr kind id = kind::dead;
+    std::uint64_t channel = 0, lease = 0; std::vector<run> runs; std::string reason;
+    static auto fields(auto& m) { return std::tie(m.channel, m.lease, m.runs, m.reason); } };
 struct commit { static constexpr kind id = kind::commit;
     std::uint64_t channel = 0, lease = 0; std::vector<run> runs; std::uint64_t number = 0;  // a REFUSED names it
     std::vector<output> outputs;

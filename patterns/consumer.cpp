@@ -107,6 +107,7 @@ loop::next consumer::parts::step() {
         connection.send(session.take_output(), session.link().up(), now);
         settled = session.take_settled();
         for (const protocol::run& each : settled.done) stats.acked += each.count;
+        for (const protocol::run& each : settled.dead) stats.dead += each.count;
         for (const protocol::run& each : settled.stale) stats.stale += each.count;
         for (const protocol::run& each : settled.lost) stats.lost += each.count;
         stats.bad_frames = session.frames_bad();
@@ -364,6 +365,12 @@ void delivery::nack(std::optional<std::chrono::milliseconds> delay, const std::s
     const auto ms = delay ? std::optional{static_cast<std::uint64_t>(delay->count())} : std::nullopt;
     parts_->settle([&](consumer_session& session) {
         session.nack(parts_->what.lease, parts_->what.offset, ms, reason);
+    });
+}
+
+void delivery::dead_letter(const std::string& reason) {
+    parts_->settle([&](consumer_session& session) {
+        session.dead_letter(parts_->what.lease, parts_->what.offset, reason);
     });
 }
 

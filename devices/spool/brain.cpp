@@ -137,6 +137,8 @@ void brain::handle(session& from, kind what, std::string_view head, const shared
             return decoded<protocol::nack>(from, head, [&](auto& m) { settlement_.nack(from, m); });
         case kind::release:
             return decoded<protocol::release>(from, head, [&](auto& m) { settlement_.release(from, m); });
+        case kind::dead:
+            return decoded<protocol::dead>(from, head, [&](auto& m) { settlement_.dead(from, m); });
         case kind::commit:
             return decoded<protocol::commit>(from, head, [&](auto& m) { commits_.commit(from, m, body); });
         case kind::extend:

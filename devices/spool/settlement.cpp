@@ -15,11 +15,26 @@ using namespace protocol;
 
 constexpr std::uint64_t ack_sync_within_ns = 10'000'000;
 constexpr std::uint64_t delay_max_ms = 10ULL * 366 * 24 * 3600 * 1000;  // ten years; clocks hold no more
+constexpr std::size_t reason_bytes_max = 1024;
 constexpr std::uint64_t never = ~std::uint64_t{0};
 
 std::string name_problem(const std::string& name) {
     return "bad group name '" + name.substr(0, name_bytes_max) +
            "': letters, digits, '.', '_' and '-', 1 to 128 of them";
+}
+
+// Who says again that a message is dead is told that it is so.
+void know_the_dead(const group& whose, ack_outcome& outcome) {
+    for (run each : std::exchange(outcome.stale, {}))
+        while (each.count > 0) {
+            const auto died = whose.dead().next(each.first);
+            const bool dead = died && died->offset == each.first;
+            const std::uint64_t end =
+                !died ? each.end() : std::min(each.end(), dead ? died->end() : died->offset);
+            (dead ? outcome.already : outcome.stale).push_back({each.first, end - each.first});
+            each = {end, each.end() - end};
+        }
+    outcome.already = each_once(std::move(outcome.already));
 }
 
 }  // namespace
@@ -264,9 +279,34 @@ void settlement::nack(session& from, const protocol::nack& request) {
     parts_.journal.flush_acks(parts_.now);
     ack_outcome outcome = judge(from, to, request.lease, request.runs);
     for (const run& each : outcome.leased) parts_.counters.messages_nacked += each.count;
-    const std::string reason = request.reason.empty() ? "nacked" : request.reason.substr(0, 1024);
+    const std::string reason = request.reason.empty() ? "nacked" : request.reason.substr(0, reason_bytes_max);
     fail_leased(*to.in, *to.whose, request.lease, outcome.leased, records::attempt_reason::nacked, reason,
                 request.delay_ms);
+    answer(from, request.channel, request.lease, *to.in, std::move(outcome), true);
+}
+
+void settlement::dead(session& from, const protocol::dead& request) {
+    const target to = find(from, request.channel);
+    if (to.channel == nullptr) return;
+    if (to.whose == nullptr)
+        return answer(from, request.channel, request.lease, stream{},
+                      judge(from, to, request.lease, request.runs), false);
+    if (!parts_.read_only_reason.empty())
+        return parts_.send_error(from.number, request.channel, code::read_only, parts_.read_only_reason);
+    parts_.journal.flush_acks(parts_.now);
+    ack_outcome outcome = judge(from, to, request.lease, request.runs);
+    const std::string reason =
+        request.reason.empty() ? "given up by its consumer" : request.reason.substr(0, reason_bytes_max);
+    records::dead over{to.in->number, to.whose->number, {}};
+    for (const tried_run& each : to.whose->open_under(request.lease, outcome.leased)) {
+        parts_.counters.messages_dead += each.count;
+        over.runs.push_back({each.offset, each.count, each.attempt, reason, parts_.now.wall_ns});
+    }
+    if (!over.runs.empty()) parts_.journal.append(log::record_type::dead, over, parts_.now);
+    parts_.journal.sync_soon(parts_.now, ack_sync_within_ns);
+    parts_.file(*to.in, *to.whose);
+    parts_.touched.insert(to.in->number);
+    know_the_dead(*to.whose, outcome);
     answer(from, request.channel, request.lease, *to.in, std::move(outcome), true);
 }
 

@@ -1,8 +1,8 @@
 // The settlement: how consumers join groups and what becomes of what they were given.
 //
 // An ack counts only under the lease it was delivered with. A nack and an expired lease use up an attempt and
-// wait for the back-off, or make a dead letter after the last one; a release uses none. DONE is sent when the
-// record is as durable as the stream's grade says.
+// wait for the back-off, or make a dead letter after the last one; DEAD makes one at once; a release uses
+// none. DONE is sent when the record is as durable as the stream's grade says.
 #pragma once
 
 #include "devices/spool/brain_parts.hpp"
@@ -24,6 +24,8 @@ class settlement {
     void credit(session& from, const protocol::credit& request);
     void ack(session& from, const protocol::ack& request);
     void nack(session& from, const protocol::nack& request);
+    /// Given up: dead letters at once, by one record.
+    void dead(session& from, const protocol::dead& request);
     void release(session& from, const protocol::release& request);
     void extend(session& from, const protocol::extend& request);
 

@@ -3,8 +3,9 @@
 // Guarantee: at least once. Consumers of one group compete for messages; every group gets all of them. A
 // message belongs to the consumer it was delivered to until a deadline (its lease), which is renewed while
 // the consumer lives. Acked, it is done; nacked, or with a consumer that died, it comes again with `attempt`
-// one higher, after the group's back-off, and becomes a dead letter after max-attempts. A message that may
-// have been seen by somebody before always has an attempt above 1.
+// one higher, after the group's back-off, and becomes a dead letter after max-attempts; `dead_letter` makes
+// it one at once, when trying again is pointless. A message that may have been seen by somebody before always
+// has an attempt above 1.
 //
 // Effectively once: `commit` stores what came of a message, in any streams of the spool, together with its
 // ack: a crash of anybody leaves both or neither.
@@ -72,8 +73,8 @@ struct consumer_options {
     /// to `last`. They will come again, to whoever takes next; what is still being done for them is in vain.
     /// Called from the loop thread.
     std::function<void(std::uint64_t first, std::uint64_t last)> on_lost{};
-    /// Told about acks the spool refused because the lease was over: offsets `first` to `last`. Called from
-    /// the loop thread.
+    /// Told about acks and `dead_letter`s the spool refused because the lease was over: offsets `first` to
+    /// `last`. Called from the loop thread.
     std::function<void(std::uint64_t first, std::uint64_t last)> on_stale{};
     /// Called when there may be something to see: a message for `next`, a lease that is over. From the loop
     /// thread, which it must not hold up; for programs that wait for other things as well.
@@ -84,7 +85,8 @@ struct consumer_stats {
     std::uint64_t received = 0;     ///< handed out by `next`
     std::uint64_t redelivered = 0;  ///< of these, with an attempt above 1
     std::uint64_t acked = 0;        ///< acks that were answered: they are durable
-    std::uint64_t stale = 0;        ///< acks that came too late
+    std::uint64_t dead = 0;         ///< given up with `dead_letter`, answered: they are dead letters
+    std::uint64_t stale = 0;        ///< acks and `dead_letter`s that came too late
     std::uint64_t lost = 0;         ///< handed out, and the lease ended before they were settled
     std::uint64_t bad_frames = 0;   ///< dropped: damaged on the way
 };
@@ -112,6 +114,9 @@ class delivery {
     void ack();
     /// Not done: it comes again after `delay`, or after the group's back-off.
     void nack(std::optional<std::chrono::milliseconds> delay = std::nullopt, const std::string& reason = {});
+    /// Given up: a dead letter with this reason at once, whatever attempts it has left. Durable when it was
+    /// answered, as an ack is; until then it is told again, also after the spool was restarted.
+    void dead_letter(const std::string& reason);
     /// Given back unseen: nobody was shown it, so no attempt is used.
     void release();
 
@@ -177,7 +182,7 @@ class consumer {
     /// True when all before `until` was given out: nothing more will come.
     bool at_end() const;
 
-    /// Waits until every ack so far was answered.
+    /// Waits until every ack and every `dead_letter` so far was answered.
     outcome flush(std::optional<duration> limit = forever);
 
     bool connected() const;

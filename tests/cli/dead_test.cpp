@@ -95,6 +95,22 @@ TEST_CASE(
     CHECK(at.dead() == 4);
 }
 
+TEST_CASE("cli: dead ls shows what a consumer gave up at its first attempt, with the reason") {
+    running_spool at;
+    producer to{at.context, ferry::connect(at.where), {.stream = "jobs"}};
+    REQUIRE(to.put("page").wait(20s));
+    consumer work{at.context, ferry::connect(at.where), {.stream = "jobs", .group = "thumbs"}};
+    auto d = work.next(20s);
+    REQUIRE(d);
+    d->dead_letter("not an image");
+    REQUIRE(work.flush(20s) == outcome::done);
+    const auto rows = at.json({"dead", "ls", "jobs"});
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].at("reason") == "not an image");
+    CHECK(rows[0].at("attempt") == 1);
+    CHECK(rows[0].at("payload") == "page");
+}
+
 TEST_CASE("cli: dead ls without dead letters is empty, and what is not there is exit 3") {
     running_spool at;
     at.bury(1);

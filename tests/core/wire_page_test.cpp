@@ -124,6 +124,8 @@ TEST_CASE("wire page: a consumer's messages") {
     holds(done{2, 9, some_lease, {{1000, 3}}, {}, {}, {}}, "98280209cf11223344556677889192cd03e803909090");
     holds(nack{2, some_lease, {{1000, 1}}, std::nullopt, "broken"},
           "960902cf11223344556677889192cd03e801c0c40662726f6b656e");
+    holds(dead{2, some_lease, {{1000, 1}}, "not an image"},
+          "950c02cf11223344556677889192cd03e801c40c6e6f7420616e20696d616765");
     holds(release{2, some_lease, {{1001, 2}}}, "940a02cf11223344556677889192cd03e902");
     holds(extend{2, {some_lease}}, "930b0291cf1122334455667788");
     holds(leave{2, 3}, "93060203");

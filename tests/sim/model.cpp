@@ -43,12 +43,20 @@ void model::shown(const std::string& group, const std::string& text, std::uint64
     const bool again = !shown_[group].insert(offset).second;
     if (offset < loose_below_[group]) return;
     if (acked_[group].contains(offset)) broken("'" + text + "' came again although its ack was answered");
+    if (dead_[group].contains(offset))
+        broken("'" + text + "' came again to " + group + " although it was answered that it is dead");
     if (again && attempt == 1 && redriven_[group][offset]-- <= 0)
         broken("'" + text + "' came again to " + group + " and was not flagged");
 }
 
 void model::ack_answered(const std::string& group, std::uint64_t offset) {
     acked_[group].insert(offset);
+}
+
+// Between the consumer's word and the answer somebody may have had it redriven.
+void model::dead_answered(const std::string& group, std::uint64_t offset) {
+    ++given_up_total_;
+    if (redrives_[group][offset] == redrives_when_given_up_[group][offset]) dead_[group].insert(offset);
 }
 
 void model::given_in_order(const std::string& group, const std::string& text, std::uint64_t offset) {
@@ -80,6 +88,8 @@ void model::redrive_asked(const std::string& group, const std::vector<protocol::
         moved_total_ += each.count;
         for (std::uint64_t offset = each.first; offset < each.end(); ++offset) {
             ++redriven_[group][offset];
+            ++redrives_[group][offset];
+            dead_[group].erase(offset);
             ever_redriven_[group].insert(offset);
         }
     }

@@ -25,6 +25,7 @@ void run_histories(world_options of, std::uint64_t count, std::uint64_t first_se
     std::uint64_t confirmed = 0;
     std::uint64_t moved = 0;
     std::uint64_t cleaned = 0;
+    std::uint64_t given_up = 0;
     if (const char* const only = std::getenv("FERRY_SIM_SEED")) {
         first_seed = std::strtoull(only, nullptr, 10);
         count = 1;
@@ -39,6 +40,7 @@ void run_histories(world_options of, std::uint64_t count, std::uint64_t first_se
             confirmed += history.seen().confirmed_count();
             moved += history.seen().moved_count();
             cleaned += history.moved() > 0;
+            given_up += history.seen().given_up_count();
         } catch (const std::exception& e) {
             const std::string name = doctest::getContextOptions()->currentTest->m_name;
             FAIL(std::string{e.what()}, "; replay: FERRY_SIM_SEED=", seed, " ferry_tests --test-case='", name,
@@ -46,12 +48,14 @@ void run_histories(world_options of, std::uint64_t count, std::uint64_t first_se
         }
     }
     MESSAGE(count, " histories, ", crashes, " crashes, ", confirmed, " messages confirmed, ", moved,
-            " dead letters redriven or dropped, messages moved to cold segments in ", cleaned);
+            " dead letters redriven or dropped, ", given_up,
+            " messages given up, messages moved to cold segments in ", cleaned);
     CHECK(confirmed > count);
     // That dead letters are moved at all is what this guards; where groups are sent elsewhere it is rarest,
     // in 6 to 14 of 100 histories.
     CHECK((count < 100 || moved > count / (of.keys ? 200 : 40)));
     CHECK((count < 100 || cleaned > count / 4));
+    CHECK((count < 100 || given_up > count / 40));
 }
 
 bool breaks(world_options of) {

@@ -313,13 +313,20 @@ void world::consumer_step(consumer& who) {
         if (!calm_ && pick(who.group == "g1" ? 2 : 8) == 0)
             who.session.nack(at->first, at->second, pick(3) == 0 ? std::optional{pick(3000)} : std::nullopt,
                              "random");
-        else
+        else if (!calm_ && pick(8) == 0) {
+            model_.given_up(who.group, at->second);
+            who.session.dead_letter(at->first, at->second, "hopeless");
+        } else
             who.session.ack(at->first, at->second);
         who.held.erase(at);
     }
-    for (const protocol::run& each : who.session.take_settled().done)
+    const settled_runs settled = who.session.take_settled();
+    for (const protocol::run& each : settled.done)
         for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
             model_.ack_answered(who.group, offset);
+    for (const protocol::run& each : settled.dead)
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
+            model_.dead_answered(who.group, offset);
 }
 
 void world::act() {
@@ -395,8 +402,7 @@ void world::settle_down() {
         }
         for (auto& who : consumers_) {
             while (!who->on.down.empty()) deliver_to_client(who->on);
-            resting =
-                resting && !who->session.has_next() && who->held.empty() && who->session.unanswered() == 0;
+            resting = resting && !who->session.has_next() && who->held.empty() && who->session.all_answered();
         }
         for (const auto& [number, each] : brain_->state().streams())
             for (const auto& [group_number, whose] : each.groups)
@@ -414,8 +420,7 @@ void world::settle_down() {
         if (!who->waiting.empty())
             why += ", " + who->name + " waits for " + std::to_string(who->waiting.size()) + " confirms";
     for (const auto& who : consumers_) {
-        if (who->session.unanswered() > 0)
-            why += ", " + std::to_string(who->session.unanswered()) + " acks are not answered";
+        if (!who->session.all_answered()) why += ", a consumer waits for answers";
         if (!who->session.joined()) why += ", a consumer is not joined";
     }
     for (const auto& [number, each] : brain_->state().streams())

@@ -43,6 +43,14 @@ class model {
                std::uint64_t attempt);
     void ack_answered(const std::string& group, std::uint64_t offset);
 
+    /// A consumer gave it up. Once the spool has answered that it is a dead letter nobody may see it any
+    /// more, until it is redriven; from then on an answer may be one of before, and says nothing.
+    void given_up(const std::string& group, std::uint64_t offset) {
+        redrives_when_given_up_[group].emplace(offset, redrives_[group][offset]);
+    }
+    void dead_answered(const std::string& group, std::uint64_t offset);
+    std::uint64_t given_up_count() const { return given_up_total_; }
+
     /// A redrive was asked for: each of these may come once more as for the first time.
     void redrive_asked(const std::string& group, const std::vector<protocol::run>& dead);
     /// A drop was asked for: from now on none of these may be given out, unless a crash comes first.
@@ -90,6 +98,9 @@ class model {
     std::map<std::uint64_t, std::uint64_t> key_at_;                             // offset -> key
     std::map<std::string, std::map<std::uint64_t, std::uint64_t>> last_given_;  // group -> key -> offset
     std::map<std::string, std::set<std::uint64_t>> ever_redriven_;
+    std::map<std::string, std::map<std::uint64_t, int>> redrives_, redrives_when_given_up_;
+    std::map<std::string, std::set<std::uint64_t>> dead_;  // group -> offsets that are dead for certain
+    std::uint64_t given_up_total_ = 0;
     std::uint64_t purged_ = 0;
 };
 

@@ -119,6 +119,8 @@ hostile_peer::frames hostile_peer::a_settlement() {
             return {encode(release{on, lease, runs()})};
         case 2:
             return {encode(extend{on, {lease, number()}})};
+        case 3:
+            return {encode(dead{on, lease, runs(), std::string(pick(3) == 0 ? 5000 : 3, 'd')})};
         default:
             return {encode(ack{on, lease, runs()})};
     }

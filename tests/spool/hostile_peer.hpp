@@ -1,6 +1,6 @@
 // A client of a spool that knows the protocol and means harm.
 //
-// It says whole sessions as a client would - HELLO, OPEN, PUT, PART, JOIN, CREDIT, ACK, NACK, RELEASE,
+// It says whole sessions as a client would - HELLO, OPEN, PUT, PART, JOIN, CREDIT, ACK, NACK, DEAD, RELEASE,
 // EXTEND, LEAVE, ADMIN, PING - with the leases it was really given, and spoils most of what it says on the
 // way: bits, lengths, numbers, counts of frames. The same seed says the same things, as far as the spool
 // answers alike.

@@ -67,13 +67,13 @@ void random_history::run() {
 void random_history::step() {
     using command = void (random_history::*)();
     using me = random_history;
-    static constexpr std::array<std::pair<unsigned, command>, 21> all = {{
-        {16, &me::put},      {10, &me::join},      {3, &me::leave},        {3, &me::die},
-        {3, &me::reconnect}, {18, &me::ack},       {10, &me::nack},        {5, &me::release},
-        {14, &me::wait},     {6, &me::restart},    {3, &me::snapshot},     {3, &me::set_stream},
-        {1, &me::purge},     {6, &me::make_group}, {1, &me::remove_group}, {3, &me::seek},
-        {4, &me::pause},     {5, &me::redrive},    {3, &me::drop},         {4, &me::read},
-        {6, &me::commit},
+    static constexpr std::array<std::pair<unsigned, command>, 22> all = {{
+        {16, &me::put},       {10, &me::join},  {3, &me::leave},      {3, &me::die},
+        {3, &me::reconnect},  {18, &me::ack},   {10, &me::nack},      {4, &me::give_up},
+        {5, &me::release},    {14, &me::wait},  {6, &me::restart},    {3, &me::snapshot},
+        {3, &me::set_stream}, {1, &me::purge},  {6, &me::make_group}, {1, &me::remove_group},
+        {3, &me::seek},       {4, &me::pause},  {5, &me::redrive},    {3, &me::drop},
+        {4, &me::read},       {6, &me::commit},
     }};
     unsigned sum = 0;
     for (const auto& [weight, each] : all) sum += weight;

@@ -85,6 +85,7 @@ class random_history {
     void reconnect();
     void ack();
     void nack();
+    void give_up();
     void release();
     void wait();
     void restart();

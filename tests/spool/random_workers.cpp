@@ -95,6 +95,16 @@ void random_history::nack() {
     model().nack(name, offset, delay_ms);
 }
 
+void random_history::give_up() {
+    const auto [name, offset] = any_held();
+    if (name.empty()) return;
+    say(name + " gives up " + std::to_string(offset));
+    auto& leases = workers_.at(name).leases;
+    table_.session(name).dead_letter(leases.at(offset), offset, "hopeless");
+    leases.erase(offset);
+    model().give_up(name, offset, "hopeless");
+}
+
 void random_history::release() {
     const auto [name, offset] = any_held();
     if (name.empty()) return;

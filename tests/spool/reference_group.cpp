@@ -155,6 +155,10 @@ void reference_spool::nack(const std::string& name, offset_type offset,
     fail(of, of.places.at(offset), "no", delay_ms);
 }
 
+void reference_spool::give_up(const std::string& name, offset_type offset, const std::string& reason) {
+    bury(groups_.at(consumers_.at(name).group).places.at(offset), reason);
+}
+
 void reference_spool::release(const std::string& name, offset_type offset) {
     make_ready(groups_.at(consumers_.at(name).group).places.at(offset));
 }

@@ -120,6 +120,7 @@ class reference_spool {
     void die(const std::string& consumer);
     void ack(const std::string& consumer, offset_type offset);
     void nack(const std::string& consumer, offset_type offset, std::optional<std::uint64_t> delay_ms);
+    void give_up(const std::string& consumer, offset_type offset, const std::string& reason);
     void release(const std::string& consumer, offset_type offset);
     /// Time passes, all at once: with less than a lease those who live renew theirs in time.
     void advance(std::uint64_t ms);

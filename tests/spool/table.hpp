@@ -45,6 +45,28 @@ class table {
         }
     }
 
+    /// The spool dies where it is, in the middle of a turn as well.
+    void die(bool power_cut) {
+        brain_.reset();
+        log_.reset();
+        disk_.heal();
+        power_cut ? disk_.power_cut() : disk_.kill();
+    }
+    /// The same, and it begins again on a sound disk.
+    void crash(bool power_cut) {
+        die(power_cut);
+        open();
+    }
+    /// Begins with what another spool left, some minutes later.
+    void begin_with(const std::map<std::string, std::string>& files) {
+        die(false);
+        for (const std::string& name : disk_.names_with("")) disk_.drop_file(name);
+        for (const auto& [name, bytes] : files) disk_.put_file(name, bytes);
+        now_.monotonic_ns += 600 * second_ns;
+        now_.wall_ns += 600 * second_ns;
+        open();
+    }
+
     consumer_session& consumer(const std::string& name, consumer_session_options of = {}) {
         if (of.stream.empty()) of = {.stream = "s", .group = "g", .credit_messages = 100};
         return *clients_.emplace(name, client{next_session_++, std::make_unique<consumer_session>(of)})
@@ -353,7 +375,7 @@ class table {
             else
                 log_->adopt(step.sources);
         } catch (const std::system_error& failure) {
-            REQUIRE_FALSE(log_->broken());
+            if (log_->broken()) throw;
             problem = failure.what();
         }
         brain_->moved(problem, now_);

@@ -10,7 +10,7 @@ import time
 import msgpack
 import zmq
 
-HELLO, OPEN, PUT, PART, JOIN, LEAVE, CREDIT, ACK, NACK, RELEASE, EXTEND = range(1, 12)
+HELLO, OPEN, PUT, PART, JOIN, LEAVE, CREDIT, ACK, NACK, RELEASE, EXTEND, DEAD = range(1, 13)
 ADMIN, PING = 14, 15
 WELCOME, ERROR, OPENED, STORED, REFUSED, JOINED, DELIVER, DONE, RESULT, PONG = range(33, 43)
 DEADLINE_MS = 20000
@@ -158,13 +158,20 @@ def take(spool):
         spool.send(ACK, 3, lease, runs)
         assert offsets_of(spool.expect(DONE)[0][3]) == offsets_of(runs)
     assert attempts == {1: 2, 2: 1, 3: 1} and items[-1] == b"x" * 600_000, attempts
-    spool.send(LEAVE, 3, frames)
+    spool.send(PUT, 2, 6, 7, 1, 0, 0, 0, body=batch_of(b"hopeless"))
+    assert spool.expect(STORED)[0][3] == [[7, 1, 4, False]]
+    spool.send(CREDIT, 3, 7, 4 << 20, frames)
+    (_, lease, _, _, _, _), _ = receive_message(spool)
+    for answer in ([[[4, 1]], [], [], []], [[], [[4, 1]], [], []]):
+        spool.send(DEAD, 3, lease, [[4, 1]], b"not an image")
+        assert spool.expect(DONE)[0][3:] == answer
+    spool.send(LEAVE, 3, frames + 1)
 
 
 def administer(spool):
     spool.send(ADMIN, 1, b"group.info", {"stream": "jobs", "group": "thumbs"})
     (request, code, _, rows), _ = spool.expect(RESULT)
-    assert request == 1 and code == b"" and rows[0]["acked_floor"] == 4 and rows[0]["consumers"] == 0, rows
+    assert request == 1 and code == b"" and rows[0]["acked_floor"] == 5 and rows[0]["dead"] == 1 and rows[0]["consumers"] == 0, rows
     spool.send(ADMIN, 2, b"stream.remove", {"stream": "nothing"})
     assert spool.expect(RESULT)[0][1] == b"no-such-stream"
     spool.send(ADMIN, 3, b"stream.remove", {"stream": "jobs"})

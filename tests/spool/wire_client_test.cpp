@@ -16,5 +16,5 @@ TEST_CASE("wire page: a client written from it puts, takes, settles and administ
     INFO(client.err);
     CHECK(client.status == 0);
     CHECK(client.out == "all as the page says\n");
-    CHECK(served.stats().messages_stored == 4);
+    CHECK(served.stats().messages_stored == 5);
 }
