@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* python = "/usr/bin/python3";
 const std::string samples = FERRY_SOURCE_DIR "/samples";
-const std::string client = samples + "/ferry_client.py";
+const std::string client = FERRY_SOURCE_DIR "/tests/spool/python_client.py";
 
 std::string numbers(int from, int to) {
     std::string lines;
@@ -31,9 +31,11 @@ void kill_and_start(spool_process& spool) {
 }  // namespace
 
 TEST_CASE(
-    "python client: it puts, takes, acks, nacks, releases and extends, and is told what does not count") {
+    "python client: it puts, takes, settles in every way, commits and extends, and is told what does not "
+    "count") {
     spool_process spool;
-    const finished all = run({python, FERRY_SOURCE_DIR "/tests/spool/python_client.py", samples, spool.at});
+    const finished all =
+        run({python, client, samples, "all", spool.at, std::to_string(spool.running->pid())});
     INFO(all.err);
     CHECK(all.status == 0);
     CHECK(all.out == "all of it works\n");
@@ -41,7 +43,7 @@ TEST_CASE(
 
 TEST_CASE("python client: what it puts under a spool that is killed is stored once and in order") {
     spool_process spool;
-    process put{{python, client, "put", spool.at, "jobs"}, {.keep_stdin_open = true}};
+    process put{{python, client, samples, "put", spool.at, "jobs"}, {.keep_stdin_open = true}};
     put.write(numbers(0, 300));
     put.wait_for_lines(100);
     kill_and_start(spool);
@@ -58,7 +60,7 @@ TEST_CASE("python client: what it puts under a spool that is killed is stored on
 TEST_CASE("python client: what it takes under a spool that is killed is all taken, and acked for good") {
     spool_process spool;
     run_ferry({"put", spool.at, "jobs"}, {.input = numbers(0, 300)});
-    process take{{python, client, "take", spool.at, "jobs", "g", "300"}};
+    process take{{python, client, samples, "take", spool.at, "jobs", "g", "300"}};
     take.wait_for_lines(50);
     kill_and_start(spool);
     CHECK(take.wait() == 0);  // it leaves, and gives back what it did not print
