@@ -104,6 +104,7 @@ bool spool_state::apply_messages(const log::record_header& header, std::string_v
     records::messages_head head;
     std::string_view batch;
     if (!records::split_messages(payload, head, batch)) return false;
+    if (header.stream >= next_stream_number_ && !recover(header.stream)) return false;
     stream* into = find(header.stream);
     if (into == nullptr) return true;  // the stream was removed by a record that outlived this one's segment
     const run all{header.first_offset, header.count};
@@ -233,6 +234,15 @@ bool spool_state::apply_mark(std::string_view payload) {
         owner->told_mark = std::max(owner->told_mark, record.offset);
     }
     return true;
+}
+
+// Messages of a stream that nobody made: the record that did is damaged. They come back under a name of their
+// own, and the number is not given to another stream, which would find them as its own.
+bool spool_state::recover(std::uint32_t number) {
+    std::string name = "recovered." + std::to_string(number);
+    while (numbers_.contains(name)) name += "-1";
+    return apply_stream_change(pack_struct(
+        records::stream_change{static_cast<std::uint64_t>(records::settings_change::set), number, name, {}}));
 }
 
 bool spool_state::apply_stream_change(std::string_view payload) {

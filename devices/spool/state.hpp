@@ -57,6 +57,7 @@ class spool_state {
     bool apply_dead(std::string_view payload);
     bool apply_redrive(std::string_view payload);
     bool apply_mark(std::string_view payload);
+    bool recover(std::uint32_t number);
     bool apply_stream_change(std::string_view payload);
     bool apply_group_change(std::string_view payload);
     bool apply_producer_change(std::string_view payload, std::uint64_t wall_ns);
