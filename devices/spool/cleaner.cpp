@@ -98,10 +98,11 @@ void cleaner::counted() {
     parts_.log_found.log_bytes = count_.log();
     parts_.log_found.live_bytes = count_.live();
     const std::uint64_t twice = 2 * count_.live();
-    // With only the reserve left there is no patience.
+    // With only the reserve left there is no patience, and whatever may leave makes room, however much is
+    // live.
     const bool full = parts_.disk_full;
     rest(parts_.options.clean_every_ns, std::max(rest_ns_min, steps_ * rest_per_step_ns));
-    if (count_.leaving() > 0 && count_.log() > twice + (full ? 0 : half_segments(half_segments_snapshot)))
+    if (count_.leaving() > 0 && (full || count_.log() > twice + half_segments(half_segments_snapshot)))
         ask_for_snapshot();
     const std::uint64_t staying = count_.log() - count_.leaving();
     const std::uint64_t most = twice + (full ? 0 : half_segments(half_segments_clean));

@@ -328,6 +328,22 @@ TEST_CASE(
     ack_all(t, "w");
 }
 
+TEST_CASE("cleaner: on a full disk the first quarter that consumers are through with makes room") {
+    table t{small_segments()};
+    t.consumer("w", {.stream = "s", .group = "g", .credit_messages = 100'000});
+    t.settle();
+    t.disk().set_capacity(2400 << 10);
+    while (put_some(t).empty()) REQUIRE(t.the_stream_next() < 100'000);
+    const std::uint64_t quarter = t.the_stream_next() / 4;
+    each_handed_out(t, "w", [quarter](consumer_session& who, const delivered_item& item) {
+        if (item.offset < quarter) who.ack(item.lease, item.offset);
+    });
+    REQUIRE(t.the_group().floor(t.the_stream().lanes) == quarter);
+    t.pass(5 * second_ns);
+    CHECK(put_some(t).empty());
+    CHECK_FALSE(t.log().broken());
+}
+
 TEST_CASE("cleaner: a full disk is noticed to have room again although nobody writes") {
     table t{small_segments()};
     t.disk().set_capacity(900 << 10);
