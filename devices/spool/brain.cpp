@@ -216,6 +216,7 @@ void brain::failed(const std::string& reason, instant now) {
     for (auto& [number, each] : parts_.sessions)
         for (auto& [channel, take] : each.takes)
             if (take.group) parts_.send_error(number, channel, code::read_only, reason);
+    for (const auto& [number, each] : parts_.state.streams()) parts_.touched.insert(number);  // readers end
 }
 
 void brain::read_done(std::uint64_t cookie, log::read_result&& result, instant now) {

@@ -276,7 +276,10 @@ void dispatcher::serve_readers(stream& from) {
 // Messages below the end may be on their way to disk still; dead letters are there or not.
 bool dispatcher::at_end(const stream& from, const take_channel& channel) const {
     if (channel.dead_of) return channel.has_end() && !next_for_reader(from, channel);
-    return from.lanes.gaps.first_absent(std::max(channel.read_from, from.first)) >= channel.read_until;
+    if (from.lanes.gaps.first_absent(std::max(channel.read_from, from.first)) >= channel.read_until)
+        return true;
+    // What was not on disk when writing ended never will be.
+    return !parts_.read_only_reason.empty() && channel.has_end() && !next_for_reader(from, channel);
 }
 
 // What a reader sees next: whatever is stored, or the dead letters of one group.

@@ -62,6 +62,9 @@ void intake::open(session& from, const protocol::open& request) {
         return parts_.send_error(from.number, request.channel, code::bad_option, "grade is 0, 1 or 2");
     stream* into = find_or_create(from, request);
     if (into == nullptr) return;
+    // No answer could wait for the disk any more.
+    if (!parts_.read_only_reason.empty())
+        return parts_.send_error(from.number, request.channel, code::read_only, parts_.read_only_reason);
 
     put_channel channel;
     channel.stream = into->number;
