@@ -260,7 +260,13 @@ bool consumer::at_end() const {
 outcome consumer::flush(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
     parts_->member->wake();
-    return parts_->wait(lock, from_now(limit), [this] { return parts_->session.all_answered(); });
+    // Of a spool that refuses us no answer comes any more.
+    const auto over = [this] {
+        return parts_->session.all_answered() || !parts_->session.failed_code().empty();
+    };
+    const outcome how = parts_->wait(lock, from_now(limit), over);
+    if (!parts_->session.all_answered()) parts_->check_failed();
+    return how;
 }
 
 bool consumer::connected() const {
@@ -291,7 +297,7 @@ outcome consumer::leave(std::optional<duration> limit) {
     parts_->member->wake();
     // The context may be stopping: what was acked is still worth its answer, within the limit.
     const steady_time deadline = from_now(limit);
-    const auto gone = [this] { return parts_->session.left(); };
+    const auto gone = [this] { return parts_->session.left() || !parts_->session.failed_code().empty(); };
     while (!gone()) {
         if (deadline == steady_time::max())
             parts_->changed.wait(lock);

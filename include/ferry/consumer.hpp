@@ -182,7 +182,8 @@ class consumer {
     /// True when all before `until` was given out: nothing more will come.
     bool at_end() const;
 
-    /// Waits until every ack and every `dead_letter` so far was answered.
+    /// Waits until every ack and every `dead_letter` so far was answered. Throws what `next` would throw when
+    /// none will be.
     outcome flush(std::optional<duration> limit = forever);
 
     bool connected() const;

@@ -8,9 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "ferry/consumer.hpp"
+#include "ferry/error.hpp"
 #include "tests/cli/spool_process.hpp"
 
 using namespace ferry::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -80,6 +83,11 @@ TEST_CASE(
     {
         process spool{rig.command("20")};
         at = spool.wait_for_error("ready ").substr(6);
+        REQUIRE(run_ferry({"put", at, "held", "x"}).status == 0);
+        ferry::context context;
+        ferry::consumer holder{context, ferry::connect(at), {.stream = "held"}};
+        auto held = holder.next(patience);
+        REQUIRE(held);
         finished put{0, "", ""};
         int number = 0;
         for (; number < 200 && put.status == 0; ++number) {
@@ -97,6 +105,9 @@ TEST_CASE(
         CHECK(why.find("sync ") != std::string::npos);
         CHECK(why.find("Input/output error") != std::string::npos);
 
+        // An ack finds no answer any more, and whoever waits for it is told why.
+        held->ack();
+        CHECK_THROWS_AS(holder.flush(10s), ferry::error);
         CHECK(says_read_only(run_ferry({"put", at, "s", "later"})));
         CHECK(says_read_only(run_ferry({"take", at, "s", "-n", "1", "-t", "5s"})));
         CHECK(run_ferry({"stream", "peek", at, "s", "-n", "1000", "-t", "10s", "-F", "{offset} {payload}\\n"})
