@@ -133,7 +133,10 @@ void intake::forget_producer(const stream& of, const producer_state& which) {
 
 void intake::tick() {
     if (parts_.now.monotonic_ns < next_expiry_ns_ || !parts_.read_only_reason.empty()) return;
+    // Whoever was cut off by a restart is not gone, whatever the clock was set to: it gets time to come back.
+    const bool opened_now = next_expiry_ns_ == 0;
     next_expiry_ns_ = parts_.now.monotonic_ns + expiry_every_ns;
+    if (opened_now) return;
     std::set<std::pair<std::uint32_t, std::string>> in_use;
     for (const auto& [number, each] : parts_.sessions)
         for (const auto& [channel_number, channel] : each.puts)
