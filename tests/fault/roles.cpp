@@ -129,6 +129,24 @@ int play_worker(const std::vector<std::string>& words) {
     return 0;
 }
 
+// The verdict of logs that others kept, on one line.
+int play_judge(const std::vector<std::string>& words) {
+    history all;
+    for (const std::string& word : words) {
+        const std::size_t at = word.find('=');
+        const std::string file = word.substr(std::min(at, word.size() - 1) + 1);
+        if (word.starts_with("producer="))
+            all.read_producer(file);
+        else if (word.starts_with("consumer="))
+            all.read_consumer(file);
+        else
+            throw std::invalid_argument{"producer=FILE or consumer=FILE, not " + word};
+    }
+    const verdict found = judge(all);
+    std::printf("acks answered %zu, %s\n", all.acks.size(), found.text().c_str());
+    return found.faultless() ? 0 : 1;
+}
+
 }  // namespace
 
 std::string body_of(message_name name) {
@@ -158,6 +176,7 @@ std::optional<int> play(int argc, char** argv) {
         if (part == "producer") return play_producer(words);
         if (part == "consumer") return play_consumer(words);
         if (part == "worker") return play_worker(words);
+        if (part == "judge") return play_judge(words);
         throw std::invalid_argument{"no such part"};
     } catch (const std::exception& failure) {
         std::fprintf(stderr, "%s: %s\n", argv[2], failure.what());

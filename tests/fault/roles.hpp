@@ -6,6 +6,8 @@
 //     ferry_tests --play consumer ENDPOINT                   shows and acks until SIGTERM
 //     ferry_tests --play worker ENDPOINT                     commits each message to another stream, until
 //     SIGTERM
+//     ferry_tests --play judge [producer=FILE | consumer=FILE]...   says what became of the messages in these
+//     logs
 //
 // Producer and consumer log to stdout (history.hpp); each line is with the kernel before what follows it
 // happens, so that killing its writer loses no line that mattered.
