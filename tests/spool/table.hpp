@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,6 +65,17 @@ class table {
         for (const auto& [name, bytes] : files) disk_.put_file(name, bytes);
         now_.monotonic_ns += 600 * second_ns;
         now_.wall_ns += 600 * second_ns;
+        open();
+    }
+
+    /// From now on nothing is synced that need not be.
+    void sync_when_asked() { syncs_always_ = false; }
+    /// The power goes, and comes again: what was not synced is lost.
+    void cut_power() {
+        settle();
+        brain_.reset();
+        log_.reset();
+        disk_.power_cut_losing_all();
         open();
     }
 
@@ -187,6 +199,20 @@ class table {
         return answer;
     }
 
+    /// What somebody says who is none of the table's clients, and all that is answered.
+    std::vector<send_action> said_by(std::uint64_t session, std::string_view user, const std::string& head) {
+        brain_->frame(session, user, head, std::nullopt, now_);
+        std::vector<send_action> answers;
+        for (send_action& each : turn())
+            if (each.session == session)
+                answers.push_back(std::move(each));
+            else
+                deliver(each);
+        return answers;
+    }
+    /// Sees, and may change, what is under way to the consumers.
+    std::function<void(send_action&)> on_the_way{};
+
     /// Everything that can be said is said.
     void settle() {
         for (int round = 0; round < 20; ++round) {
@@ -304,6 +330,7 @@ class table {
 
   private:
     void deliver(send_action& what) {
+        if (on_the_way) on_the_way(what);
         for (auto& [name, who] : producers_)
             if (who.number == what.session) who.session->frame(what.head, now_);
         for (auto& [name, who] : clients_)
@@ -357,13 +384,16 @@ class table {
                 if (ms >> 44 == 0) CHECK(brain_->next_due_ns() <= brain_->monotonic_ns_at(ms));
     }
 
-    void append(const append_action& what) {
+    // Whether it is synced now.
+    bool append(const append_action& what) {
         const std::vector<log::record> records = as_records(what.records);
         std::vector<log::position> positions(records.size());
         if (!records.empty()) log_->append(records, positions);
         if (what.snapshot && !log_->save_snapshot(*what.snapshot)) brain_->snapshot_refused(now_);
         if (what.snapshot) largest_snapshot_ = std::max(largest_snapshot_, what.snapshot->size());
+        if (!syncs_always_ && !what.sync) return false;
         log_->sync();
+        return true;
     }
 
     void move(const move_action& step) {
@@ -386,9 +416,9 @@ class table {
         for (int again = 0; again < 3; ++again) {
             actions out = brain_->take_actions(now_);
             for (const append_action& each : out.appends) {
-                append(each);
+                const bool synced = append(each);
                 brain_->appended(each.ticket, now_);
-                brain_->durable(each.ticket, now_);
+                if (synced) brain_->durable(each.ticket, now_);
                 brain_->space(log_->space_now().left);
             }
             for (const release_action& each : out.releases) log_->release(each.stream, each.offset);
@@ -407,6 +437,7 @@ class table {
     instant now_{100 * second_ns, 1'700'000'000 * second_ns};
     std::uint64_t next_session_ = 1;
     std::uint64_t reads_ = 0;
+    bool syncs_always_ = true;
     std::size_t largest_snapshot_ = 0;
     fault_disk disk_{7};
     std::unique_ptr<log::segmented_log> log_;
