@@ -1,0 +1,103 @@
+// What the two ends of a session owe each other: brain and sessions, without sockets.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "tests/spool/table.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+using protocol::encode;
+using protocol::run;
+
+namespace {
+
+template <typename Message>
+Message answer_in(const std::vector<send_action>& said) {
+    for (const send_action& each : said)
+        if (Message found; protocol::kind_of(each.head) == Message::id && protocol::decode(each.head, found))
+            return found;
+    FAIL("not answered");
+    return {};
+}
+
+std::ptrdiff_t puts_in(const std::vector<outgoing_message>& said) {
+    return std::ranges::count_if(said, [](const outgoing_message& each) {
+        return protocol::kind_of(each.head) == protocol::kind::put;
+    });
+}
+
+}  // namespace
+
+TEST_CASE("sessions: nobody settles, renews or is given back what another user has on lease") {
+    table t;
+    consumer_session& owner = t.consumer("owner");
+    t.settle();
+    t.put(3);
+    t.settle();
+    CHECK(t.take("owner").size() == 3);
+    const std::uint64_t lease = t.leases.at(0);
+    const auto thief = [&t](const auto& says) { return t.said_by(1'000'000, "thief", encode(says)); };
+    thief(protocol::hello{});
+    const protocol::join claiming{1, "s", "g", {}, {{lease, {{0, 3}}}}};
+    CHECK(answer_in<protocol::joined>(thief(claiming)).leases.empty());
+    const auto refused = [&thief](const auto& says, run which) {
+        const auto done = answer_in<protocol::done>(thief(says));
+        CHECK(done.runs.empty());
+        CHECK(done.already.empty());
+        CHECK(done.stale == std::vector<run>{which});
+    };
+    refused(protocol::ack{1, lease, {{0, 1}}}, {0, 1});
+    refused(protocol::nack{1, lease, {{1, 1}}, std::nullopt, "stolen"}, {1, 1});
+    refused(protocol::release{1, lease, {{2, 1}}}, {2, 1});
+    refused(protocol::commit{1, lease, {{0, 1}}, 1, {}}, {0, 1});
+    refused(protocol::extend{1, {lease}}, protocol::everything);
+    t.settle();
+    CHECK(t.the_group().floor({}) == 0);
+    CHECK(t.take("owner").empty());
+    for (const std::uint64_t offset : {0, 1, 2}) t.ack("owner", offset);
+    t.settle();
+    CHECK(owner.take_settled().stale.empty());
+    CHECK(t.the_group().floor({}) == 3);
+}
+
+TEST_CASE("sessions: a delivery that was spoiled on the way is not handed out, and comes again, flagged") {
+    table t;
+    consumer_session& c = t.consumer("c");
+    t.settle();
+    t.on_the_way = [](send_action& what) {
+        if (protocol::kind_of(what.head) != protocol::kind::deliver) return;
+        std::string bytes{what.body->view};
+        bytes.back() = static_cast<char>(bytes.back() ^ 1);
+        what.body = shared_bytes::of(std::move(bytes));
+    };
+    t.put(1);
+    t.settle();
+    CHECK_FALSE(c.has_next());
+    CHECK(c.frames_bad() == 1);
+    t.on_the_way = {};
+    t.pass(31 * second_ns);  // the length of a lease, and a little
+    CHECK(t.take("c") == std::map<std::uint64_t, std::uint64_t>{{0, 2}});
+}
+
+TEST_CASE("sessions: a producer sends no more than its window, and goes on when the window moves") {
+    const instant now{second_ns, second_ns};
+    // Each message is a batch of 43 bytes.
+    const auto sent_within = [now](std::uint64_t batches, std::uint64_t bytes) {
+        producer_session session{{.stream = "s", .batch_bytes_max = 64}};
+        session.tick(now);
+        session.frame(encode(protocol::welcome{.incarnation = 1}), now);
+        session.frame(encode(protocol::opened{1, "producer", 1, 0, batches, bytes}), now);
+        const std::string body(40, 'x');
+        for (int i = 0; i < 10; ++i) session.put(std::string_view{body}, now);
+        session.flush();
+        session.tick(now);
+        const auto first = puts_in(session.take_output());
+        session.frame(encode(protocol::stored{1, 1, 1, {{1, 1, 0, false}}, 0, batches + 2, bytes + 2 * 45}),
+                      now);
+        return std::pair{first, puts_in(session.take_output())};
+    };
+    CHECK(sent_within(3, 1 << 20) == std::pair<std::ptrdiff_t, std::ptrdiff_t>{3, 2});
+    CHECK(sent_within(100, 4 * 45) == std::pair<std::ptrdiff_t, std::ptrdiff_t>{4, 2});
+}
