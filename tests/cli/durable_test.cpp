@@ -132,6 +132,15 @@ TEST_CASE("cli: what take got and did not print goes back without an attempt use
           "1:3\n1:4\n1:5\n");
 }
 
+TEST_CASE("cli: what take could not print is not acked, and comes again") {
+    spool_process spool;
+    process taking{binary_with({"take", spool.at, "s"})};
+    taking.close_stdout();
+    CHECK(run_ferry({"put", spool.at, "s"}, {.input = "1\n2\n3\n"}).status == 0);
+    CHECK(taking.wait() == 0);
+    CHECK(run_ferry({"take", spool.at, "s", "--idle", "1s"}).out == "1\n2\n3\n");
+}
+
 TEST_CASE("cli: put --delay, --ttl and --priority say when a message comes, and whether") {
     spool_process spool;
     CHECK(run_ferry({"put", spool.at, "jobs", "late", "--delay", "700ms"}).status == 0);
