@@ -70,9 +70,12 @@ class table {
 
     /// From now on nothing is synced that need not be.
     void sync_when_asked() { syncs_always_ = false; }
+    /// From now on no sync comes to its end, until the power goes.
+    void hold_syncs() { holds_syncs_ = true; }
     /// The power goes, and comes again: what was not synced is lost.
     void cut_power() {
         settle();
+        holds_syncs_ = false;
         brain_.reset();
         log_.reset();
         disk_.power_cut_losing_all();
@@ -391,7 +394,7 @@ class table {
         if (!records.empty()) log_->append(records, positions);
         if (what.snapshot && !log_->save_snapshot(*what.snapshot)) brain_->snapshot_refused(now_);
         if (what.snapshot) largest_snapshot_ = std::max(largest_snapshot_, what.snapshot->size());
-        if (!syncs_always_ && !what.sync) return false;
+        if (holds_syncs_ || (!syncs_always_ && !what.sync)) return false;
         log_->sync();
         return true;
     }
@@ -438,6 +441,7 @@ class table {
     std::uint64_t next_session_ = 1;
     std::uint64_t reads_ = 0;
     bool syncs_always_ = true;
+    bool holds_syncs_ = false;
     std::size_t largest_snapshot_ = 0;
     fault_disk disk_{7};
     std::unique_ptr<log::segmented_log> log_;
