@@ -62,6 +62,25 @@ TEST_CASE("sessions: nobody settles, renews or is given back what another user h
     CHECK(t.the_group().floor({}) == 3);
 }
 
+TEST_CASE("sessions: a consumer that renews a lease which is over is told so, and drops what it held") {
+    table t;
+    consumer_session& c = t.consumer("c", {.stream = "s", .group = "g", .lease_ms = 3000});
+    t.settle();
+    t.put(2);
+    t.settle();
+    const auto first = c.next(t.now().monotonic_ns);
+    REQUIRE(first);
+    // Too short for either end to miss the other; but what renewed the lease is lost.
+    t.cut_off("c");
+    t.pass(4 * second_ns);
+    CHECK(!c.lease_over(first->lease, 0));
+    t.plug_in("c");
+    t.pass(3 * second_ns / 2);
+    CHECK(c.lease_over(first->lease, 0));
+    CHECK(c.take_settled().lost == std::vector<run>{{0, 1}});
+    CHECK(!c.has_next());
+}
+
 TEST_CASE("sessions: a delivery that was spoiled on the way is not handed out, and comes again, flagged") {
     table t;
     consumer_session& c = t.consumer("c");
