@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/envelope.hpp"
+#include "core/request_id.hpp"
 #include "core/socket.hpp"
 #include "ferry/error.hpp"
 #include "ferry/pack.hpp"
@@ -316,6 +317,29 @@ TEST_CASE("replier: a request that comes again is not run again, and gets the sa
     }
     CHECK(runs == 1);
     CHECK(counter.desk.stats().repeats == 3);
+}
+
+TEST_CASE("replier: a request that comes again while it runs is not run a second time") {
+    context context;
+    replier desk{context, anywhere};
+    ferry::socket dealer{context, zmq::socket_type::dealer, to(desk.endpoints()), {}};
+    const std::string id = make_request_id("01234567", 1);
+    const std::string other = make_request_id("01234567", 2);
+    auto job = frames_of({id, "", "job"});
+    auto again = frames_of({id, "", "job"});
+    auto next = frames_of({other, "", "next"});
+    for (auto* each : {&job, &again, &next}) REQUIRE(dealer.send(*each, 5s) == outcome::done);
+    auto first = desk.receive(10s);
+    REQUIRE(first);
+    const auto second = desk.receive(10s);
+    REQUIRE(second);
+    CHECK(second->content().body() == "next");
+    CHECK(desk.stats().repeats == 1);
+    CHECK(desk.reply(*std::move(first), message{"done"}) == outcome::done);
+    REQUIRE(dealer.receive(job, 5s) == outcome::done);
+    REQUIRE(job.size() == 3);
+    CHECK(job[0].view() == id);
+    CHECK(job[2].view() == "done");
 }
 
 TEST_CASE("replier: plain peers are served with and without delimiter, and through several routing frames") {
