@@ -148,7 +148,7 @@ TEST_CASE("claims: a program that slept through its lease is not handed what it 
     CHECK(a.take_settled().lost.empty());
 }
 
-TEST_CASE("claims: a lease of another user is not given away") {
+TEST_CASE("claims: an ack under another consumer's lease is dropped where it is made, and settles nothing") {
     table t;
     t.consumer("a");
     t.settle();
