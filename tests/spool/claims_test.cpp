@@ -137,6 +137,33 @@ TEST_CASE("claims: a lost connection ends no lease, and a nack that was lost wit
     CHECK(t.the_group().floor({}) == 3);
 }
 
+TEST_CASE(
+    "claims: acks that were lost with a connection, or with the spool, are made again, and nothing comes "
+    "twice") {
+    for (const bool killed : {false, true}) {
+        CAPTURE(killed);
+        table t;
+        consumer_session& a = t.consumer("a");
+        t.settle();
+        t.put(3);
+        t.settle();
+        CHECK(t.take("a").size() == 3);
+        t.ack("a", 0);
+        t.ack("a", 1);
+        a.tick(t.now());
+        CHECK(!a.take_output().empty());  // they leave, and are lost on the way
+        CHECK(!a.all_answered());
+        if (killed) t.restart(false);
+        t.reconnect("a");
+        t.settle();
+        CHECK(a.all_answered());
+        CHECK(a.take_settled().done == std::vector<run>{{0, 2}});
+        t.pass(3 * second_ns);
+        CHECK(t.the_group().floor({}) == 2);
+        CHECK(t.take("a").empty());
+    }
+}
+
 TEST_CASE("claims: a program that slept through its lease is not handed what it had at hand") {
     table t;
     consumer_session& a = t.consumer("a");
@@ -146,6 +173,21 @@ TEST_CASE("claims: a program that slept through its lease is not handed what it 
     CHECK(a.has_next());
     CHECK(!a.next(t.now().monotonic_ns + 40 * second_ns));
     CHECK(a.take_settled().lost.empty());
+}
+
+TEST_CASE("claims: a program that slept through its lease is told what of it it had in hand") {
+    table t;
+    consumer_session& a = t.consumer("a");
+    t.settle();
+    t.put(1);
+    t.settle();
+    const auto in_hand = a.next(t.now().monotonic_ns);
+    REQUIRE(in_hand);
+    instant later = t.now();
+    later.monotonic_ns += 40 * second_ns;
+    a.tick(later);
+    CHECK(a.lease_over(in_hand->lease, 0));
+    CHECK(a.take_settled().lost == std::vector<run>{{0, 1}});
 }
 
 TEST_CASE("claims: an ack under another consumer's lease is dropped where it is made, and settles nothing") {
