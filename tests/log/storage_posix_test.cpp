@@ -1,10 +1,17 @@
 #include "core/log/storage_posix.hpp"
 
 #include <doctest/doctest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -43,7 +50,57 @@ unsigned mode_of(const std::string& path) {
     return status.st_mode & 0777U;
 }
 
+// From now on the kernel refuses this thread every sync, with EIO; false when it will not.
+bool refuse_syncs() {
+    std::array<sock_filter, 5> rules{{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fdatasync, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fsync, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    }};
+    const sock_fprog program{.len = rules.size(), .filter = rules.data()};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+template <typename Step>
+bool fails(Step step) {
+    try {
+        step();
+        return false;
+    } catch (const std::system_error& failure) {
+        return failure.code() == std::errc::io_error;
+    }
+}
+
 }  // namespace
+
+TEST_CASE(
+    "storage: a sync is asked of the kernel, of file, directory and parent, and its refusal is a failure") {
+    const scratch_directory scratch;
+    posix_storage disk{scratch / "spool"};
+    const auto file = disk.open("a", open_mode::create_new);
+    file->write(0, "x");
+    bool refused = false;
+    bool of_file = false;
+    bool of_directory = false;
+    bool of_parent = false;
+    std::thread{[&] {
+        refused = refuse_syncs();
+        if (!refused) return;
+        of_file = fails([&] { file->sync(); });
+        of_directory = fails([&] { disk.sync_directory(); });
+        of_parent = fails([&] { posix_storage{scratch / "another"}; });
+    }}.join();
+    if (!refused) {
+        MESSAGE("SKIPPED: syncs that fail, because system calls cannot be filtered here");
+        return;
+    }
+    CHECK(of_file);
+    CHECK(of_directory);
+    CHECK(of_parent);
+}
 
 TEST_CASE("storage: the directory is made 0700 and its files 0600") {
     const scratch_directory scratch;
