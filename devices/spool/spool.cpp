@@ -17,6 +17,7 @@
 #include "devices/spool/brain.hpp"
 #include "devices/spool/log_writer.hpp"
 #include "devices/spool/raw_ports.hpp"
+#include "devices/spool/slack.hpp"
 #include "ferry/error.hpp"
 
 namespace ferry {
@@ -138,6 +139,7 @@ struct spool::parts {
     std::unordered_map<std::string, std::uint64_t> session_of;  // routing id -> session
     std::unordered_map<std::uint64_t, std::string> route_of;
     std::uint64_t next_session = 1;  // above those of the ports
+    slack left_behind;
     bool drained = false;
     bool was_full = false;
     bool stopping = false;
@@ -285,6 +287,7 @@ void spool::parts::obey(actions what, bool idle) {
             note(std::string{"cannot read: "} + e.what());
             thinking->failed(e.what(), read_clocks());
         }
+    if (!what.closed.empty()) left_behind.left(what.closed.size(), read_clocks());
     for (const std::uint64_t closed : what.closed) {
         const auto route = route_of.find(closed);
         if (route == route_of.end()) continue;
@@ -322,7 +325,8 @@ void spool::parts::take_report() {
 
 void spool::parts::wait_for_event(bool more) {
     const std::uint64_t now = read_clocks().monotonic_ns;
-    const std::uint64_t due = std::min(thinking->next_due_ns(), ports->next_due_ns());
+    const std::uint64_t due =
+        std::min({thinking->next_due_ns(), ports->next_due_ns(), left_behind.next_due_ns()});
     const std::uint64_t left = more || due <= now ? 0 : std::min<std::uint64_t>(due - now, 60'000'000'000);
     const bool reading = thinking->bytes_unwritten() <= unwritten_bytes_max;
     // The ZeroMQ descriptor is edge-triggered; events that are there already must not be slept over.
@@ -366,6 +370,7 @@ void spool::parts::turn() {
     receive_frames();
     take_report();
     thinking->tick(read_clocks());
+    left_behind.tick(read_clocks());
     const port_turn now{read_clocks(), thinking->bytes_unwritten() <= unwritten_bytes_max,
                         !thinking->awaits_claims()};
     if (ports->step(*thinking, now)) drained = false;
