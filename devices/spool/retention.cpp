@@ -88,7 +88,14 @@ void retention::make_room(const stream& into, std::uint64_t messages, std::uint6
     remove_below(into, end, records::removal_reason::drop_oldest);
 }
 
+// Messages bear the time of a clock that may be set back while the spool lives: by as much they look older.
+void retention::watch_clock() {
+    const std::uint64_t steady_ns = parts_.steady_wall_ms() * 1'000'000;
+    if (parts_.now.wall_ns < steady_ns) behind_ns_ = std::max(behind_ns_, steady_ns - parts_.now.wall_ns);
+}
+
 void retention::look_at_touched() {
+    watch_clock();
     if (!parts_.read_only_reason.empty()) return;
     for (const std::uint32_t number : std::set{parts_.touched}) {
         const stream* which = parts_.state.find(number);
@@ -106,7 +113,8 @@ void retention::look_at_touched() {
 
 // All that was stored before the age began goes; when the next one is due to go its own time tells.
 void retention::look(const stream& at) {
-    const std::uint64_t now_ns = parts_.steady_wall_ms() * 1'000'000;
+    const std::uint64_t steady_ns = parts_.steady_wall_ms() * 1'000'000;
+    const std::uint64_t now_ns = steady_ns - std::min(steady_ns, behind_ns_);
     const std::uint64_t age_ns = at.settings.retain_ms * 1'000'000;
     looks_[at.number] = {never, at.settings.retain_ms};  // until the answer is there
     times_.find(at, now_ns - std::min(now_ns, age_ns),
@@ -138,6 +146,7 @@ void retention::forget_ids() {
 
 void retention::tick() {
     if (!parts_.read_only_reason.empty()) return;
+    watch_clock();
     forget_ids();
     for (auto at = looks_.begin(); at != looks_.end();) {
         const auto [number, next] = *at++;

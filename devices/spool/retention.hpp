@@ -36,11 +36,13 @@ class retention {
 
     void look(const stream& at);
     void forget_ids();
+    void watch_clock();
     void remove_below(const stream& from, std::uint64_t end, records::removal_reason why);
 
     brain_parts& parts_;
     time_search& times_;
     std::uint64_t next_forget_ns_ = 0;
+    std::uint64_t behind_ns_ = 0;  // so far the clock was set back, at most, since the spool began
     std::map<std::uint32_t, look_time> looks_;  // by stream
 };
 
