@@ -49,18 +49,23 @@ bool spare_pool::begin() {
     part_ = directory_.open(part_name_, open_mode::create_new);
     ++next_number_;
     part_filled_ = 0;
-    try {
-        part_->allocate(segment_bytes_);
-    } catch (const std::system_error& failure) {
-        if (!out_of_space(failure)) throw;
-        part_.reset();
-        directory_.remove(part_name_);
-        return false;
-    }
+    part_->allocate(segment_bytes_);
     return true;
 }
 
+// A directory may be full too, and a file system may find out late that there is no room.
 bool spare_pool::prepare(std::size_t bytes_max) {
+    try {
+        return fill(bytes_max);
+    } catch (const std::system_error& failure) {
+        if (!out_of_space(failure)) throw;
+        if (part_) directory_.remove(part_name_);
+        part_.reset();
+        return false;
+    }
+}
+
+bool spare_pool::fill(std::size_t bytes_max) {
     if (!part_ && !begin()) return false;
     static const std::string zeros(zeros_bytes, '\0');
     std::uint64_t remaining =
@@ -78,9 +83,9 @@ bool spare_pool::prepare(std::size_t bytes_max) {
 
 void spare_pool::finish() {
     part_->sync();
-    part_.reset();
     const std::string name = part_name_.substr(0, part_name_.size() - unfinished.size());
     directory_.rename(part_name_, name);
+    part_.reset();
     directory_.sync_directory();
     ready_.push_back({name, segment_bytes_});
 }

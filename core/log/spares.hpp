@@ -50,6 +50,7 @@ class spare_pool {
         std::uint64_t bytes = 0;
     };
     bool begin();
+    bool fill(std::size_t bytes_max);
     void finish();
 
     storage& directory_;

@@ -280,6 +280,31 @@ TEST_CASE(
     CHECK(log.texts().size() == 40);
 }
 
+TEST_CASE("log: whichever step of making a spare finds no room, it is no failure") {
+    for (std::uint64_t step = 1;; ++step) {
+        CAPTURE(step);
+        REQUIRE(step < 50);
+        fault_disk disk;
+        log_session log{disk};
+        const std::uint64_t before = disk.calls();
+        while (log->prepare_spare(4096)) {}
+        // The last call of a spare is the directory's sync, which says nothing of room.
+        const std::uint64_t calls = (disk.calls() - before) / 2 - 1;
+        if (step > calls) break;
+        fault_disk full;
+        log_session other{full};
+        full.fail_call(step, fault::no_space);
+        while (other->prepare_spare(4096)) {}
+        REQUIRE(full.failed());
+        CHECK_FALSE(other->broken());
+        CHECK(full.names_with(".part").empty());
+        other.keep("after it");
+        CHECK(other.texts() == std::vector<std::string>{"after it"});
+        while (other->prepare_spare(4096)) {}
+        CHECK(full.names_with("spare-").size() == 2);
+    }
+}
+
 TEST_CASE("log: without room there is no spare, and that is no failure") {
     fault_disk disk;
     log_session log{disk};
