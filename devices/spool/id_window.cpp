@@ -78,6 +78,8 @@ void id_window::drop_oldest() {
 void id_window::add(const id_hash& id, std::uint64_t offset, std::uint64_t wall_s) {
     if (entries_.size() >= ids_max) drop_oldest();
     if (2 * (entries_.size() + 1) > slots_.size() && slots_.size() < 2 * ids_max) grow();
+    // The clock may have been set back while the spool was down.
+    if (!entries_.empty()) wall_s = std::max<std::uint64_t>(wall_s, entries_.back().wall_s);
     const auto number = first_ + static_cast<std::uint32_t>(entries_.size());
     entries_.push_back({id.high, id.low, static_cast<std::uint32_t>(wall_s), offset});
     place(number);

@@ -35,7 +35,8 @@ class id_window {
     /// Where the message with this id is, if it came at `since_s` (wall time in seconds) or later.
     std::optional<std::uint64_t> find(const id_hash& id, std::uint64_t since_s) const;
 
-    /// Remembers an id; the oldest goes when there are too many. `wall_s` never decreases.
+    /// Remembers an id; the oldest goes when there are too many. An id that is older than the one before it
+    /// (the clock was set back) counts as old as that.
     void add(const id_hash& id, std::uint64_t offset, std::uint64_t wall_s);
 
     /// Forgets what is older.

@@ -19,6 +19,17 @@ id_hash id(std::uint64_t number) {
 
 }  // namespace
 
+TEST_CASE("id window: a clock that was set back between two ids does not spoil what is saved") {
+    id_window ids;
+    ids.add(id_hash::of(1, 1, "first"), 10, 1'700'000'100);
+    ids.add(id_hash::of(1, 1, "second"), 11, 1'700'000'050);
+    id_window again;
+    REQUIRE(again.load(ids.save()));
+    CHECK(again.size() == 2);
+    CHECK(again.find(id_hash::of(1, 1, "first"), 0) == 10);
+    CHECK(again.find(id_hash::of(1, 1, "second"), 1'700'000'100) == 11);
+}
+
 TEST_CASE("id window: it finds what a plain map finds, while ids come, come again and grow old") {
     std::mt19937_64 random{5};
     id_window window;
