@@ -13,7 +13,7 @@
 //
 //     calendar of;
 //     of.add({.ms = due, .offset = 7, .count = 1}, {0, 100}, now_ms + 3'600'000);
-//     while (of.next_ms() <= now_ms) wake(of.pop());
+//     while (of.has_by(now_ms)) wake(of.pop());
 #pragma once
 
 #include <compare>
@@ -57,6 +57,8 @@ class calendar {
 
     /// When the first of the near ones is; max when there is none.
     std::uint64_t next_ms() const;
+    /// Whether there is a near one at that time or before; of no time there is when there is none.
+    bool has_by(std::uint64_t ms) const { return !near_.empty() && near_.front().ms() <= ms; }
     appointment pop();
     std::size_t near_count() const noexcept { return near_.size(); }
     /// Calls `see` with each near appointment, in no order.

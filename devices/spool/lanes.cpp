@@ -48,7 +48,7 @@ void lanes::forget_below(std::uint64_t first) {
 
 void lanes::mark_due(std::uint64_t until_ms) {
     due_mark_ms_ = std::max(due_mark_ms_, until_ms);
-    while (waiting_.next_ms() <= until_ms) {
+    while (waiting_.has_by(until_ms)) {
         const appointment next = waiting_.pop();
         for (auto still = late_.next_run(next.offset, next.end()); still;
              still = late_.next_run(still->end(), next.end())) {
@@ -60,7 +60,7 @@ void lanes::mark_due(std::uint64_t until_ms) {
 
 bool lanes::come_due(std::uint64_t now_ms) {
     bool any = false;
-    while (soon_times_.next_ms() <= now_ms) {
+    while (soon_times_.has_by(now_ms)) {
         const appointment next = soon_times_.pop();
         offset_set& from = soon_.at(next.priority);
         for (auto still = from.next_run(next.offset, next.end()); still;
@@ -131,7 +131,7 @@ std::uint64_t lanes::due_count() const {
 
 offset_set lanes::take_expired(std::uint64_t until_ms, std::uint64_t messages_max) {
     offset_set expired;
-    while (expiring_.next_ms() <= until_ms && expired.count() < messages_max) {
+    while (expiring_.has_by(until_ms) && expired.count() < messages_max) {
         const appointment next = expiring_.pop();
         expired.add(run{next.offset, next.count});
     }

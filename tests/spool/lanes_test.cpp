@@ -207,3 +207,15 @@ TEST_CASE("lanes: a group that starts with new messages gets no late ones of bef
     t.pass(3 * second_ns);
     CHECK(t.work("a") == offsets{2});
 }
+
+TEST_CASE("lanes: a time after all others brings what there is, once") {
+    constexpr std::uint64_t last = ~std::uint64_t{0};
+    lanes of;
+    of.place({0, 10}, {.index = 3, .due_ms = 1'700'000'000'000, .expires_ms = 1'700'000'100'000},
+             1'800'000'000'000);
+    of.mark_due(last);
+    CHECK(of.come_due(last));
+    CHECK_FALSE(of.come_due(last));
+    CHECK(of.take_expired(last, last).count() == 1);
+    CHECK(of.take_expired(last, last).count() == 0);
+}
