@@ -81,10 +81,7 @@ void spool_connection::receive(const receiver& take) {
             ++count;
         }
         std::optional<shared_bytes> body;
-        if (count == 2) {
-            auto owner = std::make_shared<const frame>(std::move(frames[1]));
-            body = shared_bytes{owner, owner->view()};
-        }
+        if (count == 2) body = bytes_of(std::move(frames[1]));
         if (count <= 2) take(frames[0].view(), std::move(body));
     }
 }

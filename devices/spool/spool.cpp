@@ -78,14 +78,6 @@ log::posix_storage open_directory(const std::string& directory) {
     }
 }
 
-// libzmq reads what is small in pieces of 8 KiB, and a frame that is kept keeps its whole piece.
-shared_bytes own(frame received) {
-    constexpr std::size_t piece_bytes = 8 << 10;
-    if (received.size() < piece_bytes) return shared_bytes::of(received.str());
-    auto kept = std::make_shared<const frame>(std::move(received));
-    return {kept, kept->view()};
-}
-
 }  // namespace
 
 // The log with the state it was replayed into: everything recovery makes before the first socket is opened.
@@ -246,9 +238,7 @@ void spool::parts::receive_frames() {
         auto [at, fresh] = session_of.try_emplace(route, next_session);
         if (fresh) route_of.emplace(next_session++, route);
         std::optional<shared_bytes> body;
-        if (count == 3) {
-            body = own(std::move(frames[2]));
-        }
+        if (count == 3) body = bytes_of(std::move(frames[2]));
         // A message of more frames than the protocol has is no protocol: the empty head says so.
         const std::string_view head = count <= 3 ? frames[1].view() : std::string_view{};
         thinking->frame(at->second, "anonymous", head, std::move(body), read_clocks());
