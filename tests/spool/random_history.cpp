@@ -15,7 +15,9 @@ std::uint64_t number(const header_map& row, const std::string& name) {
 
 // What does not go together: with a filter, how much room a stream has depends on how far the group has
 // looked in the middle of a batch, and with keys or turns how far it has looked on when; and messages that
-// grow too old are taken away while leases end, so in these histories nothing dies.
+// grow too old are taken away while leases end, so in these histories nothing dies. Nor does anybody give up
+// where a filter looks on behind what was redriven, or messages expire to dead letters where there are keys:
+// an ordered group that was down does not know that they were seen, and lists them with attempt 0.
 random_history::random_history(random_history_options of)
     : with_{of},
       random_{of.seed},

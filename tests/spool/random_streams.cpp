@@ -146,7 +146,7 @@ reference_spool::stream_settings random_history::any_settings() {
     if (about_.limits && chance(50)) made.bytes_max = 170 + below(700);
     made.when_full = any_of(std::array{full::reject, full::block, full::drop_oldest});
     if (about_.ttls && chance(30)) made.ttl_ms = 250 * (1 + below(40));
-    made.expired_die = !about_.ages && chance(50);
+    made.expired_die = !about_.ages && !about_.keys && chance(50);
     if (chance(20)) made.dead_max = 1 + below(3);
     return made;
 }

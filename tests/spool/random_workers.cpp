@@ -97,7 +97,7 @@ void random_history::nack() {
 
 void random_history::give_up() {
     const auto [name, offset] = any_held();
-    if (name.empty()) return;
+    if (name.empty() || about_.ages || about_.filters) return;
     say(name + " gives up " + std::to_string(offset));
     auto& leases = workers_.at(name).leases;
     table_.session(name).dead_letter(leases.at(offset), offset, "hopeless");
