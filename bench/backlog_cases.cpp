@@ -86,11 +86,16 @@ sample scatter(const std::string& directory, const std::string& streams) {
     return rate_of(producer.line());
 }
 
-sample messages_a_sync(const std::string& directory, const std::string& streams) {
+// What the spool says of itself afterwards.
+sample after_scatter(const std::string& directory, const std::function<double(const fresh_spool&)>& says) {
     const fresh_spool spool{directory};
-    child producer{{"scatter", spool.endpoint(), "100", streams}};
+    child producer{{"scatter", spool.endpoint(), "100", "1000"}};
     static_cast<void>(producer.line());
-    return {spool.counter("messages_stored") / spool.counter("syncs"), 0};
+    return {says(spool), 0};
+}
+
+double messages_a_sync(const fresh_spool& spool) {
+    return spool.counter("messages_stored") / spool.counter("syncs");
 }
 
 }  // namespace
@@ -102,7 +107,15 @@ void add_backlog_cases(std::vector<bench_case>& all, const std::string& director
     add_crowd(all, directory, "groups");
     all.push_back({"put to 1,000 streams", 100, "msg/s", "one stream, same way",
                    [=] { return scatter(directory, "1000"); }, [=] { return scatter(directory, "1"); }});
-    all.push_back({"  messages a sync", 100, "", "", [=] { return messages_a_sync(directory, "1000"); }, {}});
+    all.push_back(
+        {"  messages a sync", 100, "", "", [=] { return after_scatter(directory, messages_a_sync); }, {}});
+    all.push_back(
+        {"  memory",
+         100,
+         "MB",
+         "",
+         [=] { return after_scatter(directory, [](const auto& on) { return on.peak_megabytes(); }); },
+         {}});
 }
 
 }  // namespace ferry::bench
