@@ -38,10 +38,24 @@ auto retried(call&& make) {
     }
 }
 
+// Whether the file system still takes changes, asked of a file in it that has its blocks already.
+//
+// An ext4 that met an error aborts its journal first and says so to writers some milliseconds later. In
+// between it cannot note that blocks, which were only reserved so far, have been written, and its fdatasync
+// returns 0 all the same; after the next mount they are zeros (seen on Linux 6.18, tests/disks "the kernel
+// makes the disk read-only"). A journal that still takes a change afterwards took what came before as well.
+void ask_for_change(int asked, const std::string& path) {
+    if (retried([&] { return ::fallocate(asked, FALLOC_FL_KEEP_SIZE, 0, 1); }) == 0) return;
+    // No room is an answer too; not every file system knows the question.
+    if (errno != ENOSPC && errno != EDQUOT && errno != EOPNOTSUPP && errno != ENOSYS)
+        fail("sync " + path + ": the file system takes no change any more");
+}
+
 class posix_file final : public file {
   public:
-    posix_file(descriptor opened, std::string path)
-        : descriptor_(std::move(opened)), path_(std::move(path)) {}
+    /// `asked` after each sync, unless it is -1.
+    posix_file(descriptor opened, std::string path, int asked)
+        : descriptor_(std::move(opened)), path_(std::move(path)), asked_(asked) {}
 
     std::size_t read(std::uint64_t offset, std::span<char> into) const override {
         std::size_t done = 0;
@@ -86,6 +100,7 @@ class posix_file final : public file {
         // Never repeated, not even after a signal: a second call would say nothing about the first one's
         // data.
         if (::fdatasync(descriptor_.get()) != 0) fail("sync " + path_);
+        if (asked_ >= 0) ask_for_change(asked_, path_);
     }
 
     void truncate(std::uint64_t size) override {
@@ -110,6 +125,7 @@ class posix_file final : public file {
   private:
     const descriptor descriptor_;
     const std::string path_;
+    const int asked_;
 };
 
 void sync_path(int directory, const char* name, const std::string& path) {
@@ -186,7 +202,9 @@ std::unique_ptr<file> posix_storage::open(const std::string& name, open_mode mod
     const int opened =
         static_cast<int>(retried([&] { return ::openat(directory_.get(), name.c_str(), flags, file_mode); }));
     if (opened < 0) fail("open " + describe(name));
-    return std::make_unique<posix_file>(descriptor{opened}, describe(name));
+    // Who writes over what was written and synced before changes nothing but the data.
+    const bool grows = mode == open_mode::create_new;
+    return std::make_unique<posix_file>(descriptor{opened}, describe(name), grows ? asked() : -1);
 }
 
 std::vector<std::string> posix_storage::list(const std::string& sub_directory) const {
@@ -232,6 +250,11 @@ void posix_storage::sync_directory() {
     for (const std::string& name : sub_directories_)
         sync_path(directory_.get(), name.c_str(), describe(name));
     if (::fsync(directory_.get()) != 0) fail("sync " + path_);
+    if (asked() >= 0) ask_for_change(asked(), path_);
+}
+
+int posix_storage::asked() const {
+    return lock_ ? lock_->get() : -1;
 }
 
 std::uint64_t posix_storage::bytes_free() const {

@@ -2,6 +2,8 @@
 //
 // One process owns a directory: `posix_storage` takes an exclusive lock on the file LOCK in it and writes
 // its pid there; the lock goes with the process, however it ends. Files are made 0600, directories 0700.
+// After syncs that needed more than data on disk, LOCK is also asked whether the file system still takes
+// changes: not every fdatasync that returns 0 tells the truth. Files must not outlive the storage.
 // Threads and failure: as storage.hpp says; opening throws directory_in_use when another process holds it.
 //
 //     posix_storage disk{"/var/lib/outbox"};       // made if missing; its parent must exist
@@ -50,6 +52,7 @@ class posix_storage final : public storage {
 
   private:
     void lock();
+    int asked() const;
 
     const std::string path_;
     const descriptor directory_;

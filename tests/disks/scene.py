@@ -117,13 +117,23 @@ class Scene:
         return text_of(self.err)
 
     def read_only(self):
-        return "read-only from now on" in self.talk() or "cannot read" in self.talk()
+        return "read-only from now on" in self.talk()
 
     def running(self):
         return self.spool is not None and self.spool.poll() is None
 
     def over(self):
         self.said.append(self.talk())
+
+    def stop(self):
+        """No thread of it does anything more; one that is deep in the kernel stops when it comes out."""
+        self.spool.send_signal(signal.SIGSTOP)
+        tasks = f"/proc/{self.spool.pid}/task"
+
+        def state(task):
+            return text_of(f"{tasks}/{task}/stat").rsplit(")", 1)[1].split()[0]
+
+        wait_until(lambda: all(state(each) in "TtDZ" for each in os.listdir(tasks)), "the spool stands still")
 
     def kill(self):
         if self.running():
@@ -165,7 +175,7 @@ class Scene:
             self.tend()
             return unless() or (
                 self.sizes("producer") - before[0] >= lines * 20
-                and self.sizes("consumer") - before[1] >= lines * 30
+                and (self.sizes("consumer") - before[1] >= lines * 30 or self.roster["consumer"] == 0)
             )
 
         wait_until(moved, f"{lines} messages more at {self.endpoint}: {self.talk()}")
@@ -189,11 +199,15 @@ class Scene:
         info = json.loads(done.stdout)
         return all(each["acked_floor"] == info["next"] for each in info["groups"])
 
-    def end(self):
-        """Everything that is left is taken, all end in order, and the logs are judged: counts by name."""
+    def drain(self):
+        """Nobody puts any more, and everything that is left is taken."""
         self.roster["producer"] = 0
         self.stop_clients("producer")
         wait_until(self.drained, "everything taken: " + self.talk(), 2 * PATIENCE)
+
+    def end(self):
+        """Everything that is left is taken, all end in order, and the logs are judged: counts by name."""
+        self.drain()
         self.roster["consumer"] = 0
         self.stop_clients("consumer")
         self.spool.send_signal(signal.SIGTERM)
@@ -215,7 +229,8 @@ class Scene:
         for each in self.clients:
             said = text_of(each.err)
             self.sent_away += "read-only" in said
-            if each.process.poll() not in (None, 0, -9) and not re.search("read-only|full|refused", said):
+            # -15: told to end before it could listen.
+            if each.process.poll() not in (None, 0, -9, -15) and not re.search("read-only|full|refused", said):
                 raise Failed(f"a {each.part} ended with {each.process.returncode}: {said}")
         return counts
 

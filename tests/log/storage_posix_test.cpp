@@ -50,13 +50,13 @@ unsigned mode_of(const std::string& path) {
     return status.st_mode & 0777U;
 }
 
-// From now on the kernel refuses this thread every sync, with EIO; false when it will not.
-bool refuse_syncs() {
+// From now on the kernel refuses this thread two system calls; false when it will not.
+bool refuse(unsigned one, unsigned other, unsigned error = EIO) {
     std::array<sock_filter, 5> rules{{
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fdatasync, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fsync, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, one, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, other, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     }};
     const sock_fprog program{.len = rules.size(), .filter = rules.data()};
@@ -65,12 +65,12 @@ bool refuse_syncs() {
 }
 
 template <typename Step>
-bool fails(Step step) {
+bool fails(Step step, std::errc with = std::errc::io_error) {
     try {
         step();
         return false;
     } catch (const std::system_error& failure) {
-        return failure.code() == std::errc::io_error;
+        return failure.code() == with;
     }
 }
 
@@ -87,7 +87,7 @@ TEST_CASE(
     bool of_directory = false;
     bool of_parent = false;
     std::thread{[&] {
-        refused = refuse_syncs();
+        refused = refuse(SYS_fdatasync, SYS_fsync);
         if (!refused) return;
         of_file = fails([&] { file->sync(); });
         of_directory = fails([&] { disk.sync_directory(); });
@@ -100,6 +100,50 @@ TEST_CASE(
     CHECK(of_file);
     CHECK(of_directory);
     CHECK(of_parent);
+}
+
+// As an ext4 is for some milliseconds after its journal was aborted.
+TEST_CASE("storage: a sync that returns 0 where the file system takes no change any more is a failure") {
+    const scratch_directory scratch;
+    posix_storage disk{scratch / "spool"};
+    const auto fresh = disk.open("a", open_mode::create_new);
+    fresh->write(0, "x");
+    fresh->sync();
+    const auto written_before = disk.open("a", open_mode::write);
+    bool refused = false;
+    bool of_fresh = false;
+    bool of_directory = false;
+    bool of_written_before = true;
+    std::thread{[&] {
+        refused = refuse(SYS_fallocate, SYS_fallocate, EROFS);
+        if (!refused) return;
+        of_fresh = fails([&] { fresh->sync(); }, std::errc::read_only_file_system);
+        of_directory = fails([&] { disk.sync_directory(); }, std::errc::read_only_file_system);
+        of_written_before = fails([&] { written_before->sync(); }, std::errc::read_only_file_system);
+    }}.join();
+    if (!refused) {
+        MESSAGE("SKIPPED: changes that fail, because system calls cannot be filtered here");
+        return;
+    }
+    CHECK(of_fresh);
+    CHECK(of_directory);
+    CHECK_FALSE(of_written_before);  // it needs none: only data is written over
+}
+
+TEST_CASE("storage: a full disk, or one that cannot be asked for a change, is no failed sync") {
+    for (const int error : {ENOSPC, EDQUOT, EOPNOTSUPP, ENOSYS}) {
+        const scratch_directory scratch;
+        posix_storage disk{scratch / "spool"};
+        const auto fresh = disk.open("a", open_mode::create_new);
+        bool refused = false;
+        std::thread{[&] {
+            refused = refuse(SYS_fallocate, SYS_fallocate, static_cast<unsigned>(error));
+            if (!refused) return;
+            fresh->sync();
+            disk.sync_directory();
+        }}.join();
+        if (!refused) MESSAGE("SKIPPED: changes that fail, because system calls cannot be filtered here");
+    }
 }
 
 TEST_CASE("storage: the directory is made 0700 and its files 0600") {
