@@ -59,7 +59,8 @@ class inspector {
         const std::vector<stream_share> shares = shares_of(seal.extents);
         losses lost{segment.name, shares, true};
         const segment_header& header = segment.header;
-        record_scan scan{opened, header.nonce, header.base, header.records_from(), to};
+        record_scan scan{
+            opened, header.nonce, header.base, header.records_from(), to, unreadable_blocks::step_over};
         position end = header.records_from();
         while (const auto found = scan.next()) {
             end = found->to;

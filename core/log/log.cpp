@@ -262,10 +262,15 @@ read_result segmented_log::read(std::uint32_t stream, std::uint64_t offset, std:
         }
         if (!place && extents.empty()) return reading.finish(true);
         if (reading.full()) return reading.finish(false);
-        if (place)
-            my.read_sealed(reading, *place);
-        else
-            my.read_active(reading, extents, opened, header);
+        try {
+            if (place)
+                my.read_sealed(reading, *place);
+            else
+                my.read_active(reading, extents, opened, header);
+        } catch (const std::system_error&) {
+            if (reading.empty()) throw;
+            return reading.finish(false);  // what was read so far is of use
+        }
     }
 }
 

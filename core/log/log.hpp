@@ -43,6 +43,7 @@ struct damage {
     position from = 0;         ///< first bad byte
     position to = 0;           ///< first good byte after it
     bool torn_tail = false;    ///< above the watermark: nothing that was promised
+    bool unreadable = false;   ///< the disk did not give it: it may another time
     std::uint32_t stream = 0;  ///< when the header survived, what is lost: stream and offsets; 0 = not known
     std::uint64_t first_offset = 0;
     std::uint32_t count = 0;

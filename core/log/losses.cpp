@@ -12,7 +12,7 @@ std::uint32_t as_count(std::uint64_t offsets) {
 }  // namespace
 
 damage as_damage(const std::string& name, const scanned& found) {
-    damage result{.file = name, .from = found.from, .to = found.to};
+    damage result{.file = name, .from = found.from, .to = found.to, .unreadable = found.unreadable};
     if (found.header) {
         result.stream = found.header->stream;
         result.first_offset = found.header->first_offset;
@@ -21,6 +21,7 @@ damage as_damage(const std::string& name, const scanned& found) {
     } else {
         result.reason = found.zeros ? "zeros where records were" : "record header does not verify";
     }
+    if (found.unreadable) result.reason = "the disk does not give it";
     return result;
 }
 

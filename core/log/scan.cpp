@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 
 namespace ferry::log {
 namespace {
@@ -9,6 +10,7 @@ namespace {
 constexpr std::uint64_t window_bytes = 256 << 10;  // stays in a core's own cache
 constexpr std::uint64_t word_bytes = 8;
 constexpr std::uint64_t zero_step = 4096;
+constexpr std::uint64_t block_bytes = 4096;  // what a disk fails to read, at the least
 
 bool all_zero(const char* bytes, std::uint64_t count) {
     // Comparing a block with itself, one byte on, is the fastest portable way to see that all are equal.
@@ -17,11 +19,13 @@ bool all_zero(const char* bytes, std::uint64_t count) {
 
 }  // namespace
 
-record_scan::record_scan(const file& segment, std::uint64_t nonce, position base, position from, position to)
+record_scan::record_scan(const file& segment, std::uint64_t nonce, position base, position from, position to,
+                         unreadable_blocks how)
     : segment_(segment),
       nonce_(nonce),
       base_(base),
       to_(std::min(to, base + segment.size())),
+      how_(how),
       at_(from),
       window_from_(from) {}
 
@@ -31,12 +35,37 @@ const char* record_scan::window_at(position at, std::uint64_t bytes) {
     if (!inside) {
         const std::uint64_t wanted = std::min(std::max(bytes, window_bytes), to_ - at);
         window_.resize(wanted);
-        const std::size_t got = segment_.read(at - base_, window_);
-        // The file shrank under us: what is missing reads as zeros and so fails every checksum.
-        std::memset(window_.data() + got, 0, window_.size() - got);
+        read_window(at);
         window_from_ = at;
     }
     return window_.data() + (at - window_from_);
+}
+
+void record_scan::read_window(position at) {
+    try {
+        const std::size_t got = segment_.read(at - base_, window_);
+        // The file shrank under us: what is missing reads as zeros and so fails every checksum.
+        std::memset(window_.data() + got, 0, window_.size() - got);
+    } catch (const std::system_error&) {
+        if (how_ == unreadable_blocks::fail) throw;
+        read_blocks(at);
+    }
+}
+
+void record_scan::read_blocks(position at) {
+    const position end = at + window_.size();
+    for (position from = at; from < end;) {
+        const position to = std::min(end, base_ + ((from - base_) / block_bytes + 1) * block_bytes);
+        char* const into = window_.data() + (from - at);
+        try {
+            const std::size_t got = segment_.read(from - base_, {into, to - from});
+            std::memset(into + got, 0, to - from - got);
+        } catch (const std::system_error&) {
+            std::memset(into, 0, to - from);
+            unreadable_.push_back({from, to});
+        }
+        from = to;
+    }
 }
 
 std::optional<record_header> record_scan::header_at(position at) {
@@ -52,6 +81,14 @@ bool record_scan::whole_at(position at, const record_header& header) {
 }
 
 std::optional<scanned> record_scan::next() {
+    std::optional<scanned> found = step();
+    if (found && !found->record)
+        found->unreadable = std::ranges::any_of(
+            unreadable_, [&](const range& bad) { return bad.from < found->to && found->from < bad.to; });
+    return found;
+}
+
+std::optional<scanned> record_scan::step() {
     if (at_ >= to_) return std::nullopt;
     const std::optional<record_header> header = header_at(at_);
     if (!header) return search();

@@ -2,8 +2,9 @@
 //
 // A header whose checksum holds can be trusted with its length, so a bad payload is stepped over exactly.
 // After a bad header the scan searches, 8 bytes at a time, for the next place where header and payload both
-// hold: one bad block costs the records in it, never those behind it.
-// Threads: none of its own; one scan, one thread. Memory: one window, at least as large as a record.
+// hold: one bad block costs the records in it, never those behind it. A block that the disk does not give is
+// an error, unless it is to be stepped over: then it reads as zeros. Threads: none of its own; one scan, one
+// thread. Memory: one window, at least as large as a record.
 //
 //     record_scan scan{file, header.nonce, header.base, header.records_from(), end};
 //     while (auto found = scan.next())
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/log/record.hpp"
 #include "core/log/storage.hpp"
@@ -25,18 +27,28 @@ struct scanned {
     position to = 0;
     std::optional<stored_record> record{};  ///< none: no record that verifies
     std::optional<record_header>
-        header{};        ///< without a record: the header alone holds, the payload does not
-    bool zeros = false;  ///< nothing but zeros up to where the scan was to end
+        header{};             ///< without a record: the header alone holds, the payload does not
+    bool zeros = false;       ///< nothing but zeros up to where the scan was to end
+    bool unreadable = false;  ///< the disk did not give all of it
 };
+
+enum class unreadable_blocks : std::uint8_t { fail, step_over };
 
 class record_scan {
   public:
     /// Scans [from, to), cut short at the end of the file. `from` is where a record begins.
-    record_scan(const file& segment, std::uint64_t nonce, position base, position from, position to);
+    record_scan(const file& segment, std::uint64_t nonce, position base, position from, position to,
+                unreadable_blocks how = unreadable_blocks::fail);
 
     std::optional<scanned> next();
 
   private:
+    struct range {
+        position from = 0, to = 0;
+    };
+    std::optional<scanned> step();
+    void read_window(position at);
+    void read_blocks(position at);
     const char* window_at(position at, std::uint64_t bytes);
     std::optional<record_header> header_at(position at);
     bool whole_at(position at, const record_header& header);
@@ -46,9 +58,11 @@ class record_scan {
     const std::uint64_t nonce_;
     const position base_;
     const position to_;
+    const unreadable_blocks how_;
     position at_;
     std::string window_;
     position window_from_ = 0;
+    std::vector<range> unreadable_;
 };
 
 }  // namespace ferry::log

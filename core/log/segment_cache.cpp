@@ -1,6 +1,7 @@
 #include "core/log/segment_cache.hpp"
 
 #include <algorithm>
+#include <system_error>
 
 #include "core/log/scan.hpp"
 #include "core/log/seal.hpp"
@@ -32,9 +33,13 @@ std::shared_ptr<const readable_segment> segment_cache::load(position base, posit
     loaded->nonce = nonce;
     loaded->opened = directory_.open(segment_name(base), open_mode::read);
     const segment_header header{.nonce = nonce, .base = base};
-    if (auto seal = read_footer(*loaded->opened, header, end)) {
-        loaded->extents = std::move(seal->extents);
-        return loaded;
+    try {
+        if (auto seal = read_footer(*loaded->opened, header, end)) {
+            loaded->extents = std::move(seal->extents);
+            return loaded;
+        }
+    } catch (const std::system_error&) {
+        // The records tell the same, if they can be read.
     }
     extent_table extents;
     record_scan scan{*loaded->opened, nonce, base, header.records_from(), end};

@@ -26,10 +26,13 @@ void stream_read::take(const file& segment, const std::string& name, std::uint64
     try {
         gather(segment, name, nonce, base, where, end_offset);
     } catch (const std::system_error& failure) {
+        stopped_ = !placed_.empty();
+        if (stopped_) return;
         const std::uint64_t from = std::max(offset_, where.first_offset);
         damages_.push_back({.file = name,
                             .from = where.from,
                             .to = where.to,
+                            .unreadable = true,
                             .stream = stream_,
                             .first_offset = from,
                             .count = static_cast<std::uint32_t>(end_offset - from),
@@ -41,9 +44,12 @@ void stream_read::take(const file& segment, const std::string& name, std::uint64
 
 void stream_read::gather(const file& segment, const std::string& name, std::uint64_t nonce, position base,
                          const extent& where, std::uint64_t until) {
-    record_scan scan{segment, nonce, base, where.from, where.to};
+    record_scan scan{segment, nonce, base, where.from, where.to, unreadable_blocks::step_over};
     std::uint64_t expected = where.first_offset;
     while (const auto found = scan.next()) {
+        // What was read before it is of use; whoever asks for what follows will meet it again, first.
+        stopped_ = found->unreadable && !placed_.empty();
+        if (stopped_) return;
         if (!found->header) {
             unknown_ = as_damage(name, *found);
             continue;

@@ -22,7 +22,8 @@ class stream_read {
     /// Everything of the stream below `offset` has been seen, though it may not have been there.
     void skip_to(std::uint64_t offset);
 
-    bool full() const { return !placed_.empty() && bytes_.size() >= bytes_max_; }
+    bool full() const { return stopped_ || (!placed_.empty() && bytes_.size() >= bytes_max_); }
+    bool empty() const { return placed_.empty(); }
     std::uint32_t stream() const { return stream_; }
     std::uint64_t offset() const { return offset_; }
 
@@ -44,6 +45,7 @@ class stream_read {
     std::string bytes_;
     std::vector<placed> placed_;
     std::vector<damage> damages_;
+    bool stopped_ = false;           // by an error behind what could be read
     std::optional<damage> unknown_;  // a bad header: whose it was shows when the next record comes
 };
 

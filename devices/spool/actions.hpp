@@ -42,7 +42,7 @@ struct append_action {
     bool sync = false;
 };
 
-/// Answered by `read_done(cookie, ...)`.
+/// Answered by `read_done(cookie, ...)` or `read_failed`.
 struct read_action {
     std::uint64_t cookie = 0;
     std::uint32_t stream = 0;

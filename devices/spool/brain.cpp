@@ -219,12 +219,22 @@ void brain::failed(const std::string& reason, instant now) {
     for (const auto& [number, each] : parts_.state.streams()) parts_.touched.insert(number);  // readers end
 }
 
-void brain::read_done(std::uint64_t cookie, log::read_result&& result, instant now) {
+bool brain::read_done(std::uint64_t cookie, log::read_result&& result, instant now) {
     parts_.now = now;
-    if (times_.read_done(cookie, result) || timetable_.read_done(cookie, result) ||
-        cleaner_.read_done(cookie, result))
-        return;
-    dispatcher_.read_done(cookie, std::move(result));
+    if (std::ranges::any_of(result.damages, &log::damage::unreadable) &&
+        rereads_.again(cookie, now.monotonic_ns))
+        return false;
+    rereads_.done(cookie);
+    if (!times_.read_done(cookie, result) && !timetable_.read_done(cookie, result) &&
+        !cleaner_.read_done(cookie, result))
+        dispatcher_.read_done(cookie, std::move(result));
+    return true;
+}
+
+bool brain::read_failed(std::uint64_t cookie, const std::string& reason, instant now) {
+    if (rereads_.again(cookie, now.monotonic_ns)) return false;
+    failed(reason, now);
+    return read_done(cookie, {}, now);  // whoever asked waits no longer
 }
 
 void brain::space(std::uint64_t bytes_left) {
@@ -269,6 +279,7 @@ void brain::tick(instant now) {
     settlement_.tick();
     intake_.tick();
     cleaner_.tick();
+    rereads_.tick(now.monotonic_ns, parts_.out.reads);
     if (now.monotonic_ns >= retry_due_ns_) {
         retry_due_ns_ = never;
         for (auto& [number, each] : parts_.sessions) retry_unsent(each);
@@ -309,6 +320,7 @@ actions brain::take_actions(instant now) {
     } else {
         out = std::exchange(parts_.out, {});
     }
+    rereads_.asked(out.reads);
     return out;
 }
 
@@ -323,10 +335,10 @@ std::optional<append_action> brain::stop(instant now) {
 }
 
 std::uint64_t brain::next_due_ns() const {
-    const std::uint64_t due =
-        std::min({succession_.next_due_ns(), parts_.journal.next_due_ns(), settlement_.next_due_ns(),
-                  claims_.next_due_ns(), timetable_.next_due_ns(), dead_letters_.next_due_ns(),
-                  cleaner_.next_due_ns(), retention_.next_due_ns(), retry_due_ns_, silence_due_ns_});
+    const std::uint64_t due = std::min(
+        {succession_.next_due_ns(), parts_.journal.next_due_ns(), settlement_.next_due_ns(),
+         claims_.next_due_ns(), timetable_.next_due_ns(), dead_letters_.next_due_ns(), cleaner_.next_due_ns(),
+         retention_.next_due_ns(), rereads_.next_due_ns(), retry_due_ns_, silence_due_ns_});
     // What one turn did not get through with is done in the next, at once.
     return parts_.touched.empty() ? due : parts_.now.monotonic_ns;
 }

@@ -19,6 +19,7 @@
 #include "devices/spool/commits.hpp"
 #include "devices/spool/dispatcher.hpp"
 #include "devices/spool/intake.hpp"
+#include "devices/spool/rereads.hpp"
 #include "devices/spool/retention.hpp"
 #include "devices/spool/settlement.hpp"
 #include "devices/spool/succession.hpp"
@@ -43,7 +44,10 @@ class brain {
     void appended(std::uint64_t ticket, instant now);
     void durable(std::uint64_t ticket, instant now);
     void failed(const std::string& reason, instant now);
-    void read_done(std::uint64_t cookie, log::read_result&& result, instant now);
+    /// What was read, and where it could not be. False when that will be tried again, and is not final.
+    bool read_done(std::uint64_t cookie, log::read_result&& result, instant now);
+    /// Nothing could be read at all; the same. When it stays so, the spool is read-only.
+    bool read_failed(std::uint64_t cookie, const std::string& reason, instant now);
     void space(std::uint64_t bytes_left);
     /// What the log holds, as an action asked.
     void held(log::holdings&& what, instant now);
@@ -98,6 +102,7 @@ class brain {
     void forget_silent();
 
     brain_parts parts_;
+    rereads rereads_;
     time_search times_;
     depot depot_;
     retention retention_;

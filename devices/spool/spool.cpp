@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <random>
 #include <unordered_map>
+#include <vector>
 
 #include "core/clock.hpp"
 #include "core/context_parts.hpp"
@@ -271,11 +272,17 @@ void spool::parts::obey(actions what, bool idle) {
     if (what.look) thinking->held(found->log.held(), read_clocks());
     for (const read_action& each : what.reads) try {
             log::read_result result = found->log.read(each.stream, each.offset, each.bytes_max);
-            for (const log::damage& bad : result.damages) note("damage in " + bad.file + ": " + bad.reason);
-            thinking->read_done(each.cookie, std::move(result), read_clocks());
+            const std::vector<log::damage> damages = result.damages;
+            const bool final = thinking->read_done(each.cookie, std::move(result), read_clocks());
+            for (const log::damage& bad : damages)
+                note(final ? "damage in " + bad.file + ": " + bad.reason
+                           : "cannot read " + bad.file + ", it is tried again: " + bad.reason);
         } catch (const std::exception& e) {
-            note(std::string{"cannot read: "} + e.what());
-            thinking->failed(e.what(), read_clocks());
+            const bool was_read_only = thinking->read_only();
+            if (!thinking->read_failed(each.cookie, e.what(), read_clocks()))
+                note(std::string{"cannot read, it is tried again: "} + e.what());
+            else if (!was_read_only)
+                note(std::string{"read-only from now on: "} + e.what());
         }
     if (!what.closed.empty()) left_behind.left(what.closed.size(), read_clocks());
     for (const std::uint64_t closed : what.closed) {

@@ -26,6 +26,32 @@ void damage(fault_disk& disk, log::record_type type, int others = 0) {
     disk.overwrite(file, at, {&flipped, 1});
 }
 
+// Where the record of a message stands.
+struct place {
+    std::string file;
+    std::uint64_t from = 0, to = 0;
+};
+
+place place_of(fault_disk& disk, std::uint64_t offset) {
+    place found;
+    log::inspect(disk, [&](const std::string& segment, const log::stored_record& record) {
+        if (record.header.type != log::record_type::messages || record.header.first_offset != offset) return;
+        const std::uint64_t at = record.at - *log::segment_base(segment);
+        found = {segment, at, at + log::record_bytes(record.header.length)};
+    });
+    REQUIRE(!found.file.empty());
+    return found;
+}
+
+// Five messages of a block each, of which the third is on blocks that the disk does not give.
+void put_on_bad_blocks(table& t) {
+    for (char each = 'a'; each < 'f'; ++each) t.put({message{std::string(20'000, each)}});
+    t.settle();
+    t.restart(true);
+    const place bad = place_of(t.disk(), 2);
+    t.disk().make_unreadable(bad.file, bad.from + 8000, bad.to - 8000);
+}
+
 std::vector<std::string> read_all(table& t, const std::string& stream) {
     static int readers = 0;
     const std::string name = "reader " + std::to_string(++readers);
@@ -61,4 +87,74 @@ TEST_CASE(
         else
             t.restart(true);
     }
+}
+
+TEST_CASE("damage: what the disk does not give is asked for again, and comes when the disk is well again") {
+    table t;
+    put_on_bad_blocks(t);
+    t.consumer("w");
+    CHECK(t.work("w") == std::vector<std::uint64_t>{0, 1});
+    t.pass(5 * second_ns);
+    CHECK(t.work("w").empty());
+    t.disk().heal();
+    t.pass(8 * second_ns);
+    CHECK(t.work("w") == std::vector<std::uint64_t>{2, 3, 4});
+    CHECK(t.counters().messages_damaged == 0);
+}
+
+TEST_CASE("damage: what the disk does not give for ten seconds is removed and counted, and nothing else is") {
+    table t;
+    put_on_bad_blocks(t);
+    t.consumer("w");
+    CHECK(t.work("w") == std::vector<std::uint64_t>{0, 1});
+    t.pass(10 * second_ns);
+    CHECK(t.work("w") == std::vector<std::uint64_t>{3, 4});
+    CHECK(t.counters().messages_damaged == 1);
+}
+
+TEST_CASE("damage: a reader without a group waits for the disk, and then steps over what it does not give") {
+    table t;
+    put_on_bad_blocks(t);
+    CHECK(read_all(t, "s").size() == 2);
+    consumer_session& reader = t.consumer("r", {.stream = "s", .group = std::nullopt, .create = false});
+    t.pass(10 * second_ns);
+    std::vector<std::uint64_t> seen;
+    while (const auto item = reader.next(t.now().monotonic_ns)) {
+        seen.push_back(item->offset);
+        t.settle();
+    }
+    CHECK(seen == std::vector<std::uint64_t>{0, 1, 3, 4});
+}
+
+TEST_CASE("damage: a segment that cannot be opened for a while is opened later") {
+    table t;
+    put_on_bad_blocks(t);
+    t.disk().heal();
+    const std::string file = place_of(t.disk(), 2).file;
+    const std::string bytes = t.disk().contents(file);
+    t.disk().drop_file(file);
+    t.consumer("w");
+    t.pass(2 * second_ns);
+    CHECK(t.work("w").empty());
+    CHECK_FALSE(t.read_only());
+    t.disk().put_file(file, bytes);
+    t.pass(8 * second_ns);
+    CHECK(t.work("w") == std::vector<std::uint64_t>{0, 1, 2, 3, 4});
+}
+
+TEST_CASE("damage: a segment that stays away makes the spool read-only, and removes nothing") {
+    table t;
+    put_on_bad_blocks(t);
+    t.disk().heal();
+    const std::string file = place_of(t.disk(), 0).file;
+    const std::string bytes = t.disk().contents(file);
+    t.disk().drop_file(file);
+    t.consumer("w");
+    t.pass(10 * second_ns);
+    CHECK(t.read_only());
+    t.disk().put_file(file, bytes);
+    t.crash(false);
+    t.consumer("another");
+    t.pass(5 * second_ns);
+    CHECK(t.work("another") == std::vector<std::uint64_t>{0, 1, 2, 3, 4});
 }

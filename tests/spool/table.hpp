@@ -306,6 +306,7 @@ class table {
     }
     const stream& the_stream() { return *const_cast<spool_state&>(brain_->state()).find("s"); }
     const brain_counters& counters() const { return brain_->counters(); }
+    bool read_only() const { return brain_->read_only(); }
     void want_snapshot() { brain_->want_snapshot(); }
     std::uint64_t reads() const { return reads_; }
     std::size_t largest_snapshot() const { return largest_snapshot_; }
@@ -414,6 +415,14 @@ class table {
         brain_->moved(problem, now_);
     }
 
+    void read(const read_action& what) {
+        try {
+            brain_->read_done(what.cookie, log_->read(what.stream, what.offset, what.bytes_max), now_);
+        } catch (const std::system_error& failure) {
+            brain_->read_failed(what.cookie, failure.what(), now_);
+        }
+    }
+
     std::vector<send_action> turn() {
         std::vector<send_action> sends;
         for (int again = 0; again < 3; ++again) {
@@ -427,8 +436,7 @@ class table {
             for (const release_action& each : out.releases) log_->release(each.stream, each.offset);
             for (const move_action& each : out.moves) move(each);
             if (out.look) brain_->held(log_->held(), now_);
-            for (const read_action& each : out.reads)
-                brain_->read_done(each.cookie, log_->read(each.stream, each.offset, each.bytes_max), now_);
+            for (const read_action& each : out.reads) read(each);
             reads_ += out.reads.size();
             for (send_action& each : out.sends) sends.push_back(std::move(each));
         }

@@ -88,6 +88,10 @@ class fault_disk::handle final : public log::file {
     std::size_t read(std::uint64_t offset, std::span<char> into) const override {
         const std::lock_guard lock{disk_.mutex_};
         check_alive();
+        const auto bad = disk_.unreadable_.find(name_);
+        if (bad != disk_.unreadable_.end() && offset < bad->second.second &&
+            offset + into.size() > bad->second.first)
+            fail(EIO, "read " + name_);
         if (offset >= what_->cache.size()) return 0;
         return what_->cache.copy(into.data(), into.size(), offset);
     }
@@ -299,8 +303,14 @@ void fault_disk::fail_call(std::uint64_t n, fault kind, bool from_then_on) {
     failed_ = false;
 }
 
+void fault_disk::make_unreadable(const std::string& name, std::uint64_t from, std::uint64_t to) {
+    const std::lock_guard lock{mutex_};
+    unreadable_[name] = {from, to};
+}
+
 void fault_disk::heal() {
     const std::lock_guard lock{mutex_};
+    unreadable_.clear();
     fail_at_ = 0;
     failed_ = false;
 }

@@ -49,6 +49,8 @@ class fault_disk final : public log::storage {
 
     /// The `n`-th changing call from now on (1 = the next) fails. `from_then_on` fails all after it too.
     void fail_call(std::uint64_t n, fault kind, bool from_then_on = false);
+    /// From now on nobody can read these bytes of a file: EIO.
+    void make_unreadable(const std::string& name, std::uint64_t from, std::uint64_t to);
     void heal();
     /// Changing calls so far: write, sync, truncate, allocate, create, rename, remove, directory syncs.
     std::uint64_t calls() const;
@@ -83,6 +85,7 @@ class fault_disk final : public log::storage {
     std::map<std::string, std::shared_ptr<inode>> synced_names_;  // what the disk has for certain
     std::vector<entry_change> changes_;                           // between the two, in order
     std::uint64_t generation_ = 0;
+    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> unreadable_;
     std::uint64_t calls_ = 0;
     std::uint64_t syncs_ = 0;
     std::uint64_t fail_at_ = 0;
