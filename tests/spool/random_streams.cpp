@@ -176,6 +176,8 @@ void random_history::set_stream() {
     say((fresh ? "create stream " : "set stream ") + at_ + described(arguments));
     tell(fresh ? "stream.create" : "stream.set", arguments);
     model().set(wanted);
+    table_.settle();
+    hear_producers(false);  // who waited for room may have it now, and not later
     leap(250);
 }
 

@@ -42,6 +42,7 @@ void reference_spool::create_group(const std::string& name, const group_settings
 void reference_spool::remove_group(const std::string& name) {
     std::erase_if(consumers_, [&](const auto& entry) { return entry.second.group == name; });
     groups_.erase(name);
+    keep_limits();
 }
 
 // Dead letters stay dead; all else that is kept is new from there on, and done below.

@@ -172,6 +172,7 @@ void reference_spool::set(const stream_settings& wanted) {
     let_go();
     settings = wanted;
     keep_limits();
+    grow_old();
 }
 
 void reference_spool::purge() {
@@ -211,6 +212,10 @@ void reference_spool::expire() {
     for (const auto& [offset, each] : messages_)
         if (each.expires_ms != 0 && each.expires_ms <= now_ms) over.push_back(offset);
     for (const offset_type each : over) expire(each);
+    grow_old();
+}
+
+void reference_spool::grow_old() {
     if (settings.keeps != retain::age) return;
     for (const auto& [offset, each] : messages_)
         if (each.kept && each.stored_ms + settings.age_ms < now_ms && !dead_somewhere(offset)) {

@@ -107,6 +107,7 @@ class reference_spool {
     void set(const stream_settings& wanted);
     void purge();
     void create_group(const std::string& name, const group_settings& with, offset_type start);
+    /// What was a dead letter of this group alone counts towards the stream's limits again.
     void remove_group(const std::string& name);
     void seek(const std::string& name, offset_type start);
     void pause(const std::string& name, bool paused) { groups_.at(name).with.paused = paused; }
@@ -188,6 +189,7 @@ class reference_spool {
     void drop_oldest(std::uint64_t messages_more, std::uint64_t bytes_more);
     void expire();
     void expire(offset_type offset);
+    void grow_old();
     void keep_limits();
     void let_go();
     void time_has_come(bool leases_over);
