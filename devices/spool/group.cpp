@@ -150,15 +150,22 @@ void group::count_down(std::uint64_t lease_id, std::uint64_t count) {
     leases_.erase(found);
 }
 
-// The lowest of the highest priority that came back.
+// The lowest of the highest priority that came back. What claims are awaited for may be one run with what
+// comes behind it.
 std::optional<tried_run> group::pick_returned(std::uint64_t visible, const lanes& of,
                                               std::uint64_t count_max) const {
     for (unsigned rank = of.plain() ? 9 : 0; rank < lanes::priorities; ++rank) {
-        const auto lowest = ready_.lower_bound({rank, claims_below_});
-        if (lowest == ready_.end() || lowest->first != rank || lowest->second >= visible) continue;
-        const auto& [offset, open] = *open_.find(lowest->second);
-        return tried_run{offset, std::min({open.count, count_max, visible - offset}), open.attempt,
-                         open.failures, 0};
+        auto lowest = ready_.lower_bound({rank, claims_below_});
+        const auto end_of = [&](const auto& at) { return at->second + open_.at(at->second).count; };
+        if (lowest != ready_.begin() && std::prev(lowest)->first == rank &&
+            end_of(std::prev(lowest)) > claims_below_)
+            --lowest;
+        if (lowest == ready_.end() || lowest->first != rank) continue;
+        const std::uint64_t offset = std::max(lowest->second, claims_below_);
+        if (offset >= visible) continue;
+        const open_run& open = open_.at(lowest->second);
+        return tried_run{offset, std::min({end_of(lowest) - offset, count_max, visible - offset}),
+                         open.attempt, open.failures, 0};
     }
     return std::nullopt;
 }

@@ -222,3 +222,27 @@ TEST_CASE("claims: a consumer that leaves gives back what it has at once, flagge
     }
     CHECK(t.the_group().dead_count() == 0);
 }
+
+TEST_CASE("claims: what came back behind what is held back is given out at once") {
+    table t;
+    consumer_session& a = t.consumer("a");
+    t.settle();
+    t.put(1);
+    t.settle();
+    REQUIRE(t.take("a").size() == 1);
+    t.restart(false);
+    t.cut_off("a");  // and its message is held back for it
+    t.consumer("b");
+    t.settle();
+    t.put(1);
+    t.settle();
+    REQUIRE(t.take("b") == std::map<std::uint64_t, std::uint64_t>{{1, 1}});
+    t.session("b").leave(t.now());  // the message comes back with attempt 2, as the one before it will
+    t.settle();
+    t.consumer("c");
+    t.settle();
+    CHECK(t.take("c") == std::map<std::uint64_t, std::uint64_t>{{1, 2}});
+    t.pass(3 * second_ns);
+    CHECK(t.take("c") == std::map<std::uint64_t, std::uint64_t>{{0, 2}});
+    CHECK(a.all_answered());
+}
