@@ -83,11 +83,28 @@ void cleaner::held(log::holdings&& what) {
     parts_.log_found.segments = what.sealed.size() + 1;
     parts_.log_found.cold_segments = static_cast<std::uint64_t>(
         std::ranges::count_if(what.sealed, [](const auto& each) { return log::is_cold(each.base); }));
+    release_removed(what);
     // What is settled in this very turn is settled before the count.
     parts_.journal.flush_acks(parts_.now);
     count_.begin(std::move(what));
     steps_ = 0;
     stage_ = stage::counting;
+}
+
+// That a stream was removed the log was told by the run that removed it; it remembers nothing over a restart.
+void cleaner::release_removed(const log::holdings& what) {
+    std::set<std::uint32_t> gone;
+    for (const log::held_segment& each : what.sealed)
+        for (const log::stream_share& share : each.shares) {
+            if (parts_.state.find(share.stream) != nullptr || !gone.insert(share.stream).second ||
+                released_.contains(share.stream))
+                continue;
+            parts_.journal.sync_soon(parts_.now, 0);  // it may have been removed in this turn
+            parts_.journal.when(grade::synced, [this, stream = share.stream] {
+                parts_.out.releases.push_back({stream, never});
+            });
+        }
+    released_ = std::move(gone);
 }
 
 std::uint64_t cleaner::half_segments(std::uint64_t count) const {

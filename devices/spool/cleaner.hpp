@@ -55,6 +55,7 @@ class cleaner {
 
     void rest(std::uint64_t for_ns, std::uint64_t at_least_ns);
     void counted();
+    void release_removed(const log::holdings& what);
     void choose_sources(std::uint64_t too_many);
     void begin_move(std::vector<const live_bytes::segment*> sources);
     void find_next();
@@ -68,10 +69,11 @@ class cleaner {
     brain_parts& parts_;
     stage stage_ = stage::resting;
     live_bytes count_;
-    std::uint64_t steps_ = 0;         // the count took
-    std::uint64_t soonest_ns_ = 0;    // of the next look, when much was written
-    std::uint64_t next_look_ns_ = 0;  // when little was
-    std::uint64_t records_seen_ = 0;  // the journal's counts when it looked last
+    std::uint64_t steps_ = 0;           // the count took
+    std::uint64_t soonest_ns_ = 0;      // of the next look, when much was written
+    std::uint64_t next_look_ns_ = 0;    // when little was
+    std::set<std::uint32_t> released_;  // streams that were removed, as far as the log was told here
+    std::uint64_t records_seen_ = 0;    // the journal's counts when it looked last
     std::uint64_t bytes_seen_ = 0;
     std::uint64_t next_move_ns_ = 0;  // not 0: one failed, and none is begun before
     std::uint64_t next_disk_look_ns_ = 0;

@@ -26,11 +26,11 @@ void live_bytes::begin(log::holdings held) {
 std::size_t live_bytes::count(segment& of, const log::stream_share& share, const spool_state& state) {
     const auto found = state.streams().find(share.stream);
     const bool gone = found == state.streams().end();  // the stream was removed
-    const bool released = !gone && share.end_offset <= found->second.first;
+    const bool released = gone || share.end_offset <= found->second.first;
     std::size_t cost = 1;
     offset_ = std::max(offset_, share.first_offset);
     if (!released) of.leaving = false;
-    if (!released && !gone) {
+    if (!released) {
         const std::uint64_t end = std::min(share.end_offset, offset_ + offsets_per_piece);
         const auto kept = found->second.kept({offset_, end - offset_});
         cost += kept.pieces;

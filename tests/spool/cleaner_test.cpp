@@ -328,6 +328,38 @@ TEST_CASE(
     ack_all(t, "w");
 }
 
+TEST_CASE("cleaner: a burst of more than the disk has left, and the reserve, is refused in time") {
+    for (const std::uint64_t capacity_kib : {1000, 1200, 1600}) {
+        CAPTURE(capacity_kib);
+        table t{small_segments()};
+        t.consumer("w", {.stream = "s", .group = "g", .credit_messages = 1000});
+        t.settle();
+        t.disk().set_capacity(capacity_kib << 10);
+        std::vector<put_place> places;
+        for (int burst = 0; burst < 5; ++burst)
+            for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+                producer_session& from = t.producer(name, {.stream = "s", .batch_bytes_max = 4096});
+                for (const message& each : numbered(0, 5000)) places.push_back(from.put(each, t.now()));
+                from.flush();
+            }
+        t.pass(second_ns);
+        REQUIRE_FALSE(t.log().broken());
+        const auto refused = [](const put_place& each) {
+            return each.now().is == message_fate::state::refused && each.fate->code() == protocol::code::full;
+        };
+        CHECK(std::ranges::any_of(places, refused));
+        CHECK(t.the_stream_next() > 0);
+        t.session("w");
+        for (bool any = true; any;) {
+            any = !t.work("w").empty();
+            t.settle();
+        }
+        t.pass(5 * second_ns);
+        CHECK(put_some(t).empty());
+        CHECK_FALSE(t.log().broken());
+    }
+}
+
 TEST_CASE("cleaner: on a full disk the first quarter that consumers are through with makes room") {
     table t{small_segments()};
     t.consumer("w", {.stream = "s", .group = "g", .credit_messages = 100'000});
@@ -342,6 +374,24 @@ TEST_CASE("cleaner: on a full disk the first quarter that consumers are through 
     t.pass(5 * second_ns);
     CHECK(put_some(t).empty());
     CHECK_FALSE(t.log().broken());
+}
+
+TEST_CASE("cleaner: a stream that is removed from a full disk makes room, before a restart and after it") {
+    for (const bool before : {false, true})
+        for (const bool after : {false, true}) {
+            CAPTURE(before);
+            CAPTURE(after);
+            table t{small_segments()};
+            t.disk().set_capacity(1600 << 10);
+            while (put_some(t).empty()) REQUIRE(t.the_stream_next() < 100'000);
+            if (before) t.crash(false);
+            t.pass(3 * second_ns);
+            REQUIRE(t.tell("stream.remove", {{"stream", "s"}}).empty());
+            t.settle();
+            if (after) t.crash(false);
+            t.pass(10 * second_ns);
+            CHECK(t.put(numbered(0, 60)).empty());
+        }
 }
 
 TEST_CASE("cleaner: a full disk is noticed to have room again although nobody writes") {
