@@ -89,6 +89,8 @@ verdict admission::judge(const stream& into, std::uint64_t first, const offer& w
     }
     if (!cursor.good() || items != what.count || items == 0 || items > items_max)
         return {code::bad_frame, "the batch does not hold the messages it claims"};
+    // What is on its way to the disk was not counted when it last told.
+    if (parts_.journal.bytes_ahead() + what.batch.size() > parts_.disk_bytes_left) parts_.disk_full = true;
     if (parts_.disk_full) return {code::full, "the disk is full but for the reserve"};
     if (notes.wishes.empty()) return {};
     if (parts_.kept.bytes > parts_.options.time_bytes_max)

@@ -42,7 +42,7 @@ struct item_notes {
 
 class admission {
   public:
-    explicit admission(const brain_parts& parts) : parts_{parts} {}
+    explicit admission(brain_parts& parts) : parts_{parts} {}
 
     /// Judges what stands in the batch; its first message would get offset `first`.
     verdict judge(const stream& into, std::uint64_t first, const offer& what, item_notes& notes) const;
@@ -58,7 +58,7 @@ class admission {
     static std::uint64_t items_within(std::string_view batch, std::uint64_t bytes);
     static std::string limits_of(const stream& of);
 
-    const brain_parts& parts_;
+    brain_parts& parts_;
 };
 
 }  // namespace ferry

@@ -238,7 +238,10 @@ bool brain::read_failed(std::uint64_t cookie, const std::string& reason, instant
 }
 
 void brain::space(std::uint64_t bytes_left) {
-    parts_.disk_full = bytes_left == 0;
+    // Once full, it is until there is room for the largest batch: small ones must not slip past it.
+    const std::uint64_t enough = parts_.disk_full ? parts_.options.segment_bytes / 4 : 1;
+    parts_.disk_full = bytes_left < enough;
+    parts_.disk_bytes_left = bytes_left;
     parts_.journal.hurry_snapshots(parts_.disk_full);
 }
 

@@ -82,6 +82,7 @@ class brain {
     const spool_state& state() const noexcept { return parts_.state; }
     /// Whether messages are still kept back for those who held them before the restart.
     bool awaits_claims() const noexcept { return claims_.waiting(); }
+    bool disk_full() const noexcept { return parts_.disk_full; }
     bool read_only() const noexcept { return !parts_.read_only_reason.empty(); }
     const std::string& read_only_reason() const noexcept { return parts_.read_only_reason; }
     /// Bytes of records handed out and not yet written: what the ingress pool bounds.

@@ -156,6 +156,7 @@ struct brain_parts {
     std::uint64_t next_cookie = 1;  ///< of reads
     std::string read_only_reason;   ///< empty while writing works
     bool disk_full = false;
+    std::uint64_t disk_bytes_left = ~std::uint64_t{0};  ///< when it was last told, above the reserve
     actions out;
     brain_counters counters;
     log_figures log_found;

@@ -89,7 +89,7 @@ std::optional<append_action> journal::close_turn(instant now) {
     }
     if (!turn_.records.empty())
         watermark_due_ns_ = only_watermark ? never : now.monotonic_ns + watermark_after_ns;
-    unwritten_.emplace_back(turn_.ticket, bytes);
+    unwritten_.push_back({turn_.ticket, bytes, bytes_});
     bytes_unwritten_ += bytes;
     append_action closed = std::move(turn_);
     turn_ = {.ticket = closed.ticket + 1, .records = {}, .snapshot = {}, .sync = false};
@@ -117,8 +117,9 @@ void journal::run_up_to(std::deque<waiting>& queue, std::uint64_t ticket) {
 void journal::appended(std::uint64_t ticket) {
     assert(ticket >= last_appended_);
     last_appended_ = ticket;
-    while (!unwritten_.empty() && unwritten_.front().first <= ticket) {
-        bytes_unwritten_ -= unwritten_.front().second;
+    while (!unwritten_.empty() && unwritten_.front().ticket <= ticket) {
+        bytes_unwritten_ -= unwritten_.front().bytes;
+        bytes_written_ = unwritten_.front().end;
         unwritten_.pop_front();
     }
     run_up_to(for_written_, ticket);

@@ -58,6 +58,8 @@ class journal {
     void tick(instant now);
 
     std::uint64_t bytes_unwritten() const noexcept { return bytes_unwritten_; }
+    /// The same as the log will hold them, and with those of this turn.
+    std::uint64_t bytes_ahead() const noexcept { return bytes_ - bytes_written_; }
     /// Records made so far, and their bytes in the log.
     std::uint64_t records() const noexcept { return records_; }
     std::uint64_t bytes() const noexcept { return bytes_; }
@@ -92,7 +94,12 @@ class journal {
     std::uint64_t snapshot_bytes_ = 0;  // of the last one
     bool hurry_ = false;
     std::uint64_t bytes_unwritten_ = 0;
-    std::deque<std::pair<std::uint64_t, std::uint64_t>> unwritten_;  // ticket, bytes
+    struct unwritten_turn {
+        std::uint64_t ticket, bytes;
+        std::uint64_t end;  // what `bytes_` was
+    };
+    std::deque<unwritten_turn> unwritten_;
+    std::uint64_t bytes_written_ = 0;
 
     static constexpr std::uint64_t never = ~std::uint64_t{0};
 };

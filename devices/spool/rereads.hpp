@@ -1,8 +1,8 @@
 // Reads that failed and are tried again: an I/O error is no proof that the bytes are gone.
 //
-// A disk behind a network, or a process that is out of descriptors, is often well again a second later, and what
-// is given up as damaged is removed for good. So a read that fails is asked for again after 0.1, 0.4, 1.6 and
-// 6.4 s; whoever asked waits meanwhile, and is told of the failure only then.
+// A disk behind a network, or a process that is out of descriptors, is often well again a second later, and
+// what is given up as damaged is removed for good. So a read that fails is asked for again after 0.1,
+// 0.4, 1.6 and 6.4 s; whoever asked waits meanwhile, and is told of the failure only then.
 //
 //     rereads.asked(actions.reads);              // every read that leaves
 //     if (rereads.again(cookie, now)) return;    // it failed: not yet

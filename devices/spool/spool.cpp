@@ -301,10 +301,10 @@ void spool::parts::take_report() {
     if (report.durable) thinking->durable(*report.durable, now);
     if (report.bytes_left) {
         thinking->space(*report.bytes_left);
-        if ((*report.bytes_left == 0) != was_full)
+        if (thinking->disk_full() != was_full)
             note(was_full ? "there is room on the disk again"
                           : "the disk is full but for the reserve: put is refused, acks go on");
-        was_full = *report.bytes_left == 0;
+        was_full = thinking->disk_full();
     }
     if (report.snapshot_refused) {
         note("no room for a snapshot; it is tried again");
