@@ -30,21 +30,27 @@ def call(*words):
 class Disk:
     def __init__(self, kind, directory, mebibytes=400, options=""):
         self.kind = kind
+        self.mebibytes = mebibytes
         self.image = os.path.join(directory, "image")
         self.mounted_at = os.path.join(directory, "disk")
         self.options = ",".join(filter(None, ["loop", options]))
+        if kind == "tmpfs":
+            self.options = f"size={mebibytes}m"
         self.mounted = False
         os.makedirs(self.mounted_at)
         with open(self.image, "wb") as image:
             image.truncate(mebibytes * MEBIBYTE)
-        if kind == "ext4":
+        if kind == "tmpfs":
+            pass
+        elif kind == "ext4":
             call("mkfs.ext4", "-q", "-F", "-J", "size=8", "-E", "lazy_itable_init=1", self.image)
         else:
             call("mkfs.xfs", "-q", "-f", self.image)
         self.mount()
 
     def mount(self, options=""):
-        call("mount", "-o", ",".join(filter(None, [self.options, options])), self.image, self.mounted_at)
+        what = ["-t", "tmpfs", "tmpfs"] if self.kind == "tmpfs" else [self.image]
+        call("mount", "-o", ",".join(filter(None, [self.options, options])), *what, self.mounted_at)
         self.mounted = True
 
     def path(self, name):

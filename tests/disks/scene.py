@@ -131,7 +131,10 @@ class Scene:
         tasks = f"/proc/{self.spool.pid}/task"
 
         def state(task):
-            return text_of(f"{tasks}/{task}/stat").rsplit(")", 1)[1].split()[0]
+            try:
+                return text_of(f"{tasks}/{task}/stat").rsplit(")", 1)[1].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
+                return "Z"  # killed a moment ago
 
         wait_until(lambda: all(state(each) in "TtDZ" for each in os.listdir(tasks)), "the spool stands still")
 

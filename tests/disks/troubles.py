@@ -1,9 +1,12 @@
-# Disks that fail by themselves: the kernel makes one read-only, one cannot write back what it took, a clock jumps.
+# Disks that fail by themselves: the kernel makes one read-only, one cannot write back what it took, one is full; a
+# clock jumps.
 import os
+import subprocess
+import threading
 
 from disk import call
 from power import cut
-from scene import Failed, faults, figures, wait_until
+from scene import FERRY, Failed, faults, figures, wait_until
 
 
 def kernel_says_read_only(scene, random, rounds, say):
@@ -69,6 +72,64 @@ def no_write_back(scene, host, random, say):
     scene.flow(300)
     counts = scene.end()
     return faults(counts, but=["out of order"]), f"{why[0].strip()}; {figures(counts)}"
+
+
+FLOOD_LINE = b"x" * 999 + b"\n"
+
+
+def full_disk(scene, random, say):
+    """A flood fills the disk while others put and take; what it left is drained; the spool dies full, and lives on."""
+    scene.must_start()
+    rounds = 4
+    for number in range(rounds):
+        scene.roster = {"producer": 2, "consumer": 2}
+        scene.flow(300)
+        flood(scene, scene.disk.mebibytes)
+        in_order(scene, "while the disk became full")
+        if number % 2 == 1:
+            scene.kill()
+            scene.verify()
+            scene.must_start()
+        scene.drain()  # nothing is put any more; every ack is taken
+        in_order(scene, "while the full disk was drained")
+        # A flood has no group: all of it is kept, until its stream goes.
+        done = scene.ferry("stream", "rm", scene.endpoint, "flood", "--yes")
+        if done.returncode != 0:
+            raise Failed(f"a stream cannot be removed from a full disk: {done.stderr}")
+        wait_until(lambda: scene.ferry("put", scene.endpoint, "room", "x").returncode == 0, "there is room again")
+    counts = scene.end()
+    wrong = faults(counts, but=["out of order"])
+    return wrong, f"{rounds} times full, {figures(counts)}"
+
+
+def flood(scene, mebibytes):
+    """Three at once, each of more than the disk holds: all but what fits is refused as full."""
+    floods = [
+        subprocess.Popen(
+            [FERRY, "put", scene.endpoint, "flood", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    said = []
+
+    def feed(each):
+        said.append(each.communicate(FLOOD_LINE * (mebibytes * 1024))[1].decode())
+
+    threads = [threading.Thread(target=feed, args=[each]) for each in floods]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    if any(each.returncode == 0 for each in floods) or not all("full" in each for each in said):
+        raise Failed(f"a flood was not refused: {said} {[each.returncode for each in floods]}")
+
+
+def in_order(scene, when):
+    if not scene.running():
+        raise Failed(f"the spool ended with {scene.spool.returncode} {when}: {scene.talk()}")
+    if scene.read_only():
+        raise Failed(f"the spool became read-only {when}: {scene.talk()}")
 
 
 LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
