@@ -112,7 +112,7 @@ class random_history {
     /// A worker that holds something, and what; empty name when there is none.
     std::pair<std::string, std::uint64_t> any_held();
     std::pair<header_map, std::uint64_t> any_place();
-    reference_spool::message any_message(std::uint64_t bytes);
+    reference_spool::message any_message(std::uint64_t bytes, bool may_overtake = true);
     one_stream& here() { return streams_.at(at_); }
     reference_spool& model() { return here().model; }
     reference_spool& model_of(const std::string& worker_name) {

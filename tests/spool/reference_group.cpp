@@ -67,6 +67,7 @@ void reference_spool::redrive(const std::string& name, const std::set<offset_typ
         // While others are held back for those who had them, it may be among them.
         if (now_ms < claims_until_ms_) each.kept_back = held_back::may;
     }
+    keep_limits();
 }
 
 void reference_spool::drop(const std::string& name, const std::set<offset_type>& which) {
@@ -75,6 +76,7 @@ void reference_spool::drop(const std::string& name, const std::set<offset_type>&
         each = {.is = fate::settled};
         ++removed_.dropped;
     }
+    keep_limits();
 }
 
 void reference_spool::bury(place& which, const std::string& reason) {

@@ -93,7 +93,7 @@ void reference_spool::check_waiting() const {
 void reference_spool::put(std::vector<message> batch,
                           const std::vector<std::pair<offset_type, bool>>& fates) {
     if (waiting_ && !batch.empty() && batch.front().body == waiting_->body) waiting_.reset();
-    let_go();
+    keep_limits();  // dead letters beyond theirs go first, and make room
     std::size_t told = 0;
     for (message& each : batch) {
         const auto at = told < fates.size() ? fates[told] : std::pair<offset_type, bool>{~0ULL, false};

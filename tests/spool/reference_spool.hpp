@@ -152,6 +152,7 @@ class reference_spool {
     const counts& removed() const { return removed_; }
     group_view view(const std::string& group) const;
     std::set<offset_type> dead(const std::string& group) const;
+    bool awaits_claims() const { return now_ms < claims_until_ms_; }
     bool has_group(const std::string& name) const { return groups_.contains(name); }
     bool holds(const std::string& consumer, offset_type offset) const;
 
