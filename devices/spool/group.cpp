@@ -106,7 +106,11 @@ void group::look(run what, const lanes& of, bool itself) {
 
 tried_run group::first_attempt(run fresh) const {
     if (fresh.first >= seen_below_) return {fresh.first, fresh.count, 1, 0, 0};
-    return {fresh.first, std::min(fresh.count, seen_below_ - fresh.first), seen_attempt_, 0, 0};
+    if (anew_.contains(fresh.first))
+        return {fresh.first, std::min(fresh.count, anew_.first_absent(fresh.first) - fresh.first), 1, 0, 0};
+    const auto anew = anew_.next_run(fresh.first);
+    const std::uint64_t end = anew ? std::min(anew->first, seen_below_) : seen_below_;
+    return {fresh.first, std::min(fresh.count, end - fresh.first), seen_attempt_, 0, 0};
 }
 
 void group::watch() {
@@ -348,6 +352,7 @@ bool group::wake_due(std::uint64_t now_ns) {
 void group::apply_ack(run settled, const lanes& of) {
     look(settled, of, false);
     if (watched_) add_run(settled_, settled);
+    anew_.remove(settled);
     replace(settled, [&](std::uint64_t, const open_run& open) {
         if (open.is == fate::leased) count_down(open.lease_id, open.count);
         return false;
@@ -385,6 +390,7 @@ void group::apply_redrive(run within, const lanes& of) {
             continue;
         }
         progress_.leave_behind(back);
+        anew_.add(back);
         if (watched_) add_run(came_back_, back);
     }
 }
@@ -417,6 +423,7 @@ void group::apply_seek(std::uint64_t start, const offset_set& kept, std::uint64_
     deadlines_.clear();
     claims_below_ = 0;
     seen_below_ = 0;
+    anew_.clear();
     ++seeks_;
     progress_.restart(start, of);
     settle_but(kept, end, of);
@@ -444,6 +451,7 @@ void group::apply_seen(std::uint64_t below, const lanes& of) {
     if (floor(of) >= seen_below_) seen_attempt_ = 1;
     seen_below_ = std::max(seen_below_, below);
     ++seen_attempt_;
+    anew_.remove(run{0, below});
 }
 
 std::uint64_t group::floor(const lanes& of) const {

@@ -258,9 +258,10 @@ class group {
         std::vector<dead_run> dead;
         std::vector<saved_lease> leases;
         std::uint64_t seen_below = 0, seen_attempt = 1;
+        std::vector<run> anew;
         static auto fields(auto& m) {
             return std::tie(m.number, m.name, m.settings, m.looked_at, m.delivered_mark, m.open, m.dead,
-                            m.leases, m.seen_below, m.seen_attempt);
+                            m.leases, m.seen_below, m.seen_attempt, m.anew);
         }
     };
     saved save(instant now, bool with_leases) const;
@@ -305,6 +306,7 @@ class group {
     std::uint64_t claims_below_ = 0;
     std::uint64_t seen_below_ = 0;    // what is below and was not looked at is flagged: so many attempts
     std::uint64_t seen_attempt_ = 1;  // it is given out with at first
+    run_set anew_;                    // but these, which were redriven since: attempt 1
     bool watched_ = false;
     std::vector<run> settled_, came_back_;  // since somebody asked
     std::uint64_t seeks_ = 0;

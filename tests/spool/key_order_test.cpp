@@ -323,3 +323,38 @@ TEST_CASE("key order: what was passed over because a message behind it expired c
     t.settle();
     CHECK(t.take("a") == given{{3, 1}});
 }
+
+TEST_CASE("key order: a dead letter that is redriven begins with attempt 1, whatever happened before") {
+    table t;
+    REQUIRE(t.admin("stream.create", {}).code.empty());
+    const auto made = t.admin("group.create", {{"group", "g"}, {"ordered", "key"}, {"max_attempts", 1}});
+    REQUIRE_MESSAGE(made.code.empty(), made.text);
+    t.consumer("w");
+    t.settle();
+    t.put(3);
+    t.settle();
+    for (int crash = 0; crash < 3; ++crash) {
+        t.restart(false);
+        t.reconnect("w");
+        t.pass(3 * second_ns);
+    }
+    t.take("w");
+    t.nack("w", 1);
+    t.settle();
+    REQUIRE(t.the_group().dead_count() == 1);
+    t.cut_off("w");
+    t.restart(true);
+    REQUIRE(t.admin("dead.redrive", {{"group", "g"}}).code.empty());
+    t.settle();
+    t.restart(true);  // a snapshot has it, too
+    t.consumer("x");
+    t.pass(3 * second_ns);
+    const auto got = t.take("x");
+    CHECK(got.at(0) > 2);
+    CHECK(got.at(1) == 1);
+    t.cut_off("x");
+    t.restart(false);
+    t.consumer("y");
+    t.pass(3 * second_ns);
+    CHECK(t.take("y").at(1) > 1);  // which somebody has had since
+}

@@ -62,8 +62,6 @@ void reference_spool::redrive(const std::string& name, const std::set<offset_typ
     for (auto& [offset, each] : of.places) {
         if (!which.contains(offset) || each.is != fate::dead) continue;
         each = {.is = fate::ready, .redriven = true, .ready_since = step_};  // and without its key
-        // An ordered group says of all alike how often they may have been seen.
-        if (of.with.ordered) each.highest += of.crashes;
         // While others are held back for those who had them, it may be among them.
         if (now_ms < claims_until_ms_) each.kept_back = held_back::may;
     }
