@@ -158,10 +158,12 @@ void intake::answer_open(std::uint64_t session_number, std::uint64_t channel_num
     stream* into = parts_.state.find(channel.stream);
     if (into == nullptr) return;
     const producer_state* producer = into->find_producer(to->user, channel.producer_id);
+    // Of a thousand that open one after another each would be told a share of what is there so far, and all
+    // of these together are many pools. The first confirm tells it its share of now.
     parts_.send(session_number, encode(opened{channel_number, channel.producer_id, channel.epoch,
                                               producer == nullptr ? 0 : producer->last_sequence,
                                               channel.batches_settled + window_batches,
-                                              channel.bytes_settled + window_bytes()}));
+                                              channel.bytes_settled + smallest_window_bytes}));
 }
 
 // The pool is shared by all who put. A batch that is larger than a window may come when nothing else of its

@@ -120,3 +120,15 @@ TEST_CASE("sessions: a producer sends no more than its window, and goes on when 
     CHECK(sent_within(3, 1 << 20) == std::pair<std::ptrdiff_t, std::ptrdiff_t>{3, 2});
     CHECK(sent_within(100, 4 * 45) == std::pair<std::ptrdiff_t, std::ptrdiff_t>{4, 2});
 }
+
+TEST_CASE("sessions: a thousand that open one after another are told windows that are the pool's together") {
+    table t;
+    std::uint64_t told = 0;
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+        const std::uint64_t session = 2'000'000 + i;
+        t.said_by(session, "somebody", encode(protocol::hello{}));
+        const protocol::open asked{1, "s", std::nullopt, std::nullopt, 0, {}};
+        told += answer_in<protocol::opened>(t.said_by(session, "somebody", encode(asked))).window_bytes;
+    }
+    CHECK(told <= 2 * brain_options{}.pool_bytes);
+}
