@@ -104,15 +104,6 @@ void group::look(run what, const lanes& of, bool itself) {
     });
 }
 
-tried_run group::first_attempt(run fresh) const {
-    if (fresh.first >= seen_below_) return {fresh.first, fresh.count, 1, 0, 0};
-    if (anew_.contains(fresh.first))
-        return {fresh.first, std::min(fresh.count, anew_.first_absent(fresh.first) - fresh.first), 1, 0, 0};
-    const auto anew = anew_.next_run(fresh.first);
-    const std::uint64_t end = anew ? std::min(anew->first, seen_below_) : seen_below_;
-    return {fresh.first, std::min(fresh.count, end - fresh.first), seen_attempt_, 0, 0};
-}
-
 void group::watch() {
     watched_ = true;
     settled_.clear();
@@ -273,8 +264,8 @@ void group::judge(std::uint64_t lease_id, run acked, const lanes& of, ack_outcom
             const bool held = open->second.is == fate::leased && open->second.lease_id == lease_id;
             where = held ? &into.leased : &into.stale;
         } else if (!progress_.looked_at(at, end, of)) {
-            if (at < seen_below_) end = std::min(end, seen_below_);
-            where = at < seen_below_ ? &into.stale : &into.gone;
+            if (at < seen_.below()) end = std::min(end, seen_.below());
+            where = at < seen_.below() ? &into.stale : &into.gone;
         } else {
             where = settled_as(at, end, into);
         }
@@ -352,7 +343,7 @@ bool group::wake_due(std::uint64_t now_ns) {
 void group::apply_ack(run settled, const lanes& of) {
     look(settled, of, false);
     if (watched_) add_run(settled_, settled);
-    anew_.remove(settled);
+    seen_.settled(settled);
     replace(settled, [&](std::uint64_t, const open_run& open) {
         if (open.is == fate::leased) count_down(open.lease_id, open.count);
         return false;
@@ -390,7 +381,7 @@ void group::apply_redrive(run within, const lanes& of) {
             continue;
         }
         progress_.leave_behind(back);
-        anew_.add(back);
+        seen_.redriven(back);
         if (watched_) add_run(came_back_, back);
     }
 }
@@ -422,8 +413,7 @@ void group::apply_seek(std::uint64_t start, const offset_set& kept, std::uint64_
     leases_.clear();
     deadlines_.clear();
     claims_below_ = 0;
-    seen_below_ = 0;
-    anew_.clear();
+    seen_ = {};
     ++seeks_;
     progress_.restart(start, of);
     settle_but(kept, end, of);
@@ -448,10 +438,7 @@ std::vector<tried_run> group::perhaps_seen(std::uint64_t stored_end, const lanes
 }
 
 void group::apply_seen(std::uint64_t below, const lanes& of) {
-    if (floor(of) >= seen_below_) seen_attempt_ = 1;
-    seen_below_ = std::max(seen_below_, below);
-    ++seen_attempt_;
-    anew_.remove(run{0, below});
+    seen_.raise(below, floor(of));
 }
 
 std::uint64_t group::floor(const lanes& of) const {

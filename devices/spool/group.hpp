@@ -35,6 +35,7 @@
 #include "devices/spool/filter.hpp"
 #include "devices/spool/lanes.hpp"
 #include "devices/spool/progress.hpp"
+#include "devices/spool/seen_mark.hpp"
 
 namespace ferry {
 
@@ -157,7 +158,10 @@ class group {
         return progress_.next_in_order(visible, of);
     }
     /// The messages of `fresh` from its first on with the attempt they are given out with for the first time.
-    tried_run first_attempt(run fresh) const;
+    tried_run first_attempt(run fresh) const {
+        const seen_mark::part alike = seen_.first_attempt(fresh);
+        return {fresh.first, alike.count, alike.attempt, 0, 0};
+    }
     /// From now on what is settled and what is redriven is kept until it is taken.
     void watch();
     std::vector<run> take_settled() { return std::exchange(settled_, {}); }
@@ -257,11 +261,10 @@ class group {
         std::vector<tried_run> open;
         std::vector<dead_run> dead;
         std::vector<saved_lease> leases;
-        std::uint64_t seen_below = 0, seen_attempt = 1;
-        std::vector<run> anew;
+        seen_mark::saved seen;
         static auto fields(auto& m) {
             return std::tie(m.number, m.name, m.settings, m.looked_at, m.delivered_mark, m.open, m.dead,
-                            m.leases, m.seen_below, m.seen_attempt, m.anew);
+                            m.leases, m.seen.below, m.seen.attempt, m.seen.anew);
         }
     };
     saved save(instant now, bool with_leases) const;
@@ -304,9 +307,7 @@ class group {
     progress progress_{0};
     std::uint64_t delivered_mark_ = 0;
     std::uint64_t claims_below_ = 0;
-    std::uint64_t seen_below_ = 0;    // what is below and was not looked at is flagged: so many attempts
-    std::uint64_t seen_attempt_ = 1;  // it is given out with at first
-    run_set anew_;                    // but these, which were redriven since: attempt 1
+    seen_mark seen_;
     bool watched_ = false;
     std::vector<run> settled_, came_back_;  // since somebody asked
     std::uint64_t seeks_ = 0;

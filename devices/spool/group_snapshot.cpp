@@ -19,9 +19,7 @@ tried_run group::tried(std::uint64_t offset, const open_run& open, instant now) 
 }
 
 group::saved group::save(instant now, bool with_leases) const {
-    saved into{number,      name,          settings, progress_.save(), delivered_mark_, {}, {}, {},
-               seen_below_, seen_attempt_, {}};
-    for (const auto& [first, end] : anew_.runs()) into.anew.push_back({first, end - first});
+    saved into{number, name, settings, progress_.save(), delivered_mark_, {}, {}, {}, seen_.save()};
     for (const auto& [offset, open] : open_) into.open.push_back(tried(offset, open, now));
     for (const auto& [offset, died] : dead_.runs()) into.dead.push_back(died);
     if (!with_leases) return into;
@@ -38,9 +36,7 @@ group::group(const saved& from, const lanes& of, instant now)
     : group{static_cast<std::uint32_t>(from.number), from.name, from.settings, 0} {
     progress_.load(from.looked_at);
     delivered_mark_ = from.delivered_mark;
-    seen_below_ = from.seen_below;
-    seen_attempt_ = from.seen_attempt;
-    for (const run& each : from.anew) anew_.add(each);
+    seen_.load(from.seen);
     for (const tried_run& each : from.open) {
         insert_new({each.offset, each.count}, of);
         set_tried(each, now);
