@@ -14,6 +14,7 @@ constexpr std::uint64_t silent_ns = 3 * ping_interval_ns;
 constexpr std::uint64_t retry_after_ns = 10'000'000;
 constexpr std::size_t unsent_max = 4096;
 constexpr std::size_t sessions_max = 65'536;
+constexpr std::uint64_t item_bytes_min = 2;  // of a batch
 constexpr std::uint64_t never = ~std::uint64_t{0};
 
 }  // namespace
@@ -37,16 +38,28 @@ brain::brain(const brain_options& options, spool_state recovered, instant now)
     settle_restart();
 }
 
+// Offsets that damage took are not used again: somebody was told them, or has seen what they held. Where it
+// is not known whose they were, there were as many at most as fit into the bad bytes.
+void brain::use_up_lost(stream& of, const std::vector<log::damage>& damages) {
+    std::uint64_t nameless = 0;
+    for (const log::damage& each : damages) {
+        if (each.torn_tail) continue;
+        if (each.stream == of.number)
+            of.use_up(each.first_offset + each.count);
+        else if (each.stream == 0 && each.to > each.from)
+            nameless += (each.to - each.from) / item_bytes_min;
+    }
+    if (nameless > 0) of.use_up(of.next + nameless);
+}
+
 // After an unclean stop somebody may have seen what lies below the delivered marks, and offsets below the
 // told marks: the first comes back flagged, the second are not used again.
 void brain::settle_restart() {
     const bool clean = parts_.state.stopped_before(parts_.options.incarnation);
     for (auto& [number, each] : parts_.state.streams()) {
+        use_up_lost(each, parts_.options.damages);
         const std::uint64_t stored_end = each.next;
-        if (!clean && each.told_mark > each.next) {
-            each.lanes.gaps.add({each.next, each.told_mark - each.next});
-            each.next = each.told_mark;
-        }
+        if (!clean) each.use_up(each.told_mark);
         stream_run& run = parts_.stream_runs[number];
         run.visible = each.next;
         run.told_durable = run.told_asked = each.told_mark;
@@ -307,10 +320,10 @@ void brain::forget_silent() {
 
 actions brain::take_actions(instant now) {
     parts_.now = now;
+    succession_.run();  // what its leases' end makes dead letters counts among them
     dead_letters_.keep_limits();
     retention_.look_at_touched();
     intake_.take_waiting();
-    succession_.run();
     timetable_.file_touched();
     dispatcher_.run();
     intake_.send_confirms();

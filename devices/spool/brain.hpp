@@ -90,6 +90,7 @@ class brain {
 
   private:
     void settle_restart();
+    static void use_up_lost(stream& of, const std::vector<log::damage>& damages);
     void handle(session& from, protocol::kind what, std::string_view head, const shared_bytes& body);
     void hello(session& from, const protocol::hello& request);
     template <typename Message, typename Handler>

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/clock.hpp"
+#include "core/log/log.hpp"
 #include "devices/spool/actions.hpp"
 #include "devices/spool/agenda.hpp"
 #include "devices/spool/batch_cache.hpp"
@@ -29,8 +30,9 @@ enum class verb : std::uint8_t { publish, consume, ack, admin };
 
 struct brain_options {
     std::uint64_t incarnation = 1;
-    std::uint64_t seed = 1;      ///< of lease and producer ids
-    std::uint64_t spool_id = 0;  ///< fixed for a directory: what hashes of message ids start from
+    std::vector<log::damage> damages{};  ///< met when the log was opened
+    std::uint64_t seed = 1;              ///< of lease and producer ids
+    std::uint64_t spool_id = 0;          ///< fixed for a directory: what hashes of message ids start from
     std::uint64_t record_bytes_max = 16 << 20;   ///< what the log takes
     std::uint64_t segment_bytes = 64 << 20;      ///< of the log: what its size is compared with
     std::uint64_t clean_every_ns = 250'000'000;  ///< how often the cleaner looks when little is written

@@ -175,6 +175,7 @@ spool::parts::parts(ferry::context& owner, spool_options given)
     say_what_was_found();
     brain_options of;
     of.incarnation = found->log.opened().owner_epoch;
+    of.damages = found->log.opened().damages;
     of.spool_id = found->log.opened().spool_id;
     of.seed = random_seed();
     of.record_bytes_max = found->log.record_bytes_max();

@@ -95,7 +95,6 @@ bool spool_state::apply(const log::record_header& header, std::string_view paylo
             return true;  // the log's own affairs
         case record_type::commit:
             return apply_commit(payload);
-            return false;  // written by newer versions only
     }
     return false;
 }
@@ -108,7 +107,7 @@ bool spool_state::apply_messages(const log::record_header& header, std::string_v
     stream* into = find(header.stream);
     if (into == nullptr) return true;  // the stream was removed by a record that outlived this one's segment
     const run all{header.first_offset, header.count};
-    if (all.first > into->next) into->lanes.gaps.add({into->next, all.first - into->next});
+    into->use_up(all.first);
     into->next = std::max(into->next, all.end());
     const std::uint64_t bytes = header.length - (payload.size() - batch.size());
     // Without its commit, which a crash may have kept from the disk, it is nothing but a gap.
@@ -183,6 +182,9 @@ bool spool_state::apply_acks(const std::vector<records::group_acks>& groups) {
         stream* owner = nullptr;
         group* target = find_group(each.stream, each.group, owner);
         if (target == nullptr) continue;
+        // Where an ack outlived its message, which damage took, the offset is not used again: it would be
+        // acked.
+        for (const run& acked : each.runs) owner->use_up(acked.end());
         for (const run& acked : each.runs) target->apply_ack(acked, owner->lanes);
         owner->settle_first();
     }
@@ -194,7 +196,10 @@ bool spool_state::apply_attempt(std::string_view payload, instant now) {
     if (!unpack_struct(payload, record)) return false;
     stream* owner = nullptr;
     if (group* target = find_group(record.stream, record.group, owner))
-        for (const tried_run& each : record.runs) target->apply_attempt(each, owner->lanes, now);
+        for (const tried_run& each : record.runs) {
+            owner->use_up(each.offset + each.count);
+            target->apply_attempt(each, owner->lanes, now);
+        }
     return true;
 }
 
@@ -203,7 +208,10 @@ bool spool_state::apply_dead(std::string_view payload) {
     if (!unpack_struct(payload, record)) return false;
     stream* owner = nullptr;
     if (group* target = find_group(record.stream, record.group, owner))
-        for (const dead_run& each : record.runs) target->apply_dead(each, owner->lanes);
+        for (const dead_run& each : record.runs) {
+            owner->use_up(each.offset + each.count);
+            target->apply_dead(each, owner->lanes);
+        }
     return true;
 }
 

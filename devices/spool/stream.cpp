@@ -19,6 +19,12 @@ std::vector<protocol::stored_run> stored_batch::runs(bool resent) const {
     return all;
 }
 
+void stream::use_up(std::uint64_t end) {
+    if (end <= next) return;
+    lanes.gaps.add({next, end - next});
+    next = end;
+}
+
 group* stream::find_group(std::string_view group_name) {
     for (auto& [group_number, each] : groups)
         if (each.name == group_name) return &each;

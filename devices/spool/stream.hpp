@@ -57,6 +57,9 @@ struct stream {
     /// Messages and dead letters removed so far, by `records::removal_reason`.
     std::vector<std::uint64_t> removed = std::vector<std::uint64_t>(records::removal_reasons);
 
+    /// Nothing below `end` is given to another message: what was there, and is not known any more, is a gap.
+    void use_up(std::uint64_t end);
+
     group* find_group(std::string_view group_name);
     producer_state* find_producer(const std::string& user, const std::string& id);
     producer_state* find_named_producer(const std::string& user, const std::string& producer_name);

@@ -158,3 +158,27 @@ TEST_CASE("damage: a segment that stays away makes the spool read-only, and remo
     t.pass(5 * second_ns);
     CHECK(t.work("another") == std::vector<std::uint64_t>{0, 1, 2, 3, 4});
 }
+
+TEST_CASE("damage: what is put after a lost record is given to everybody, though the lost one was acked") {
+    for (const std::uint64_t byte : {8, 60}) {  // of the header, of the payload
+        CAPTURE(byte);
+        table t;
+        t.consumer("w");
+        t.settle();
+        t.put({message{"a"}, message{"b"}});
+        CHECK(t.work("w").size() == 2);
+        t.put({message{"c"}, message{"d"}, message{"e"}});
+        CHECK(t.work("w").size() == 3);
+        t.pass(second_ns);
+        t.die(false);
+        const place lost = place_of(t.disk(), 2);
+        const char flipped = static_cast<char>(t.disk().contents(lost.file).at(lost.from + byte) ^ 0x40);
+        t.disk().overwrite(lost.file, lost.from + byte, {&flipped, 1});
+        t.crash(false);
+        t.consumer("another");
+        t.pass(3 * second_ns);
+        CHECK(t.put({message{"f"}, message{"g"}}).empty());
+        t.pass(3 * second_ns);
+        CHECK(t.work("another").size() == 2);
+    }
+}

@@ -369,6 +369,7 @@ class table {
             [&](std::string_view saved) { REQUIRE(state.load(saved, now_)); });
         brain_options of = with_;
         of.incarnation = log_->opened().owner_epoch;
+        of.damages = log_->opened().damages;
         of.spool_id = log_->opened().spool_id;
         of.seed = of.incarnation;  // of lease ids, which never repeat
         of.record_bytes_max = log_->record_bytes_max();
