@@ -59,6 +59,15 @@ TEST_CASE(
     CHECK((count < 100 || restarts > count));
 }
 
+TEST_CASE("property: histories that parted from the reference once do so no more") {
+    for (const int seed : {346, 878, 2014, 3722, 4100, 5034, 5761, 5894, 7970, 10121, 10549, 10973, 21325,
+                           25806, 30904, 33936, 38470, 39890}) {
+        CAPTURE(seed);
+        random_history history{{.seed = static_cast<std::uint64_t>(seed)}};
+        CHECK_NOTHROW(history.run());
+    }
+}
+
 TEST_CASE("property: an ack that is lost is noticed") {
     CHECK(noticed({.plant_lost_ack = true}));
 }

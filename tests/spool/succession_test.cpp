@@ -185,3 +185,20 @@ TEST_CASE("succession: a turn that is given up does not count towards max-attemp
     REQUIRE(t.the_group().dead_count() == 1);
     CHECK(t.the_group().dead().next(0)->reason == "another consumer is active now");
 }
+
+TEST_CASE("succession: what a hand-over makes dead letters is within their limit at once") {
+    table t;
+    REQUIRE(t.tell("stream.create", {{"stream", "s"}, {"dead_max_messages", 1}}).empty());
+    REQUIRE(
+        t.tell("group.create", {{"stream", "s"}, {"group", "g"}, {"single_active", 1}, {"max_attempts", 1}})
+            .empty());
+    join(t, "a");
+    join(t, "b");
+    t.put(3);
+    t.settle();
+    CHECK(t.take("a").size() == 3);
+    t.disconnect("a");
+    t.leap(hand_over_ns);
+    CHECK(active(t) == "b");
+    CHECK(t.the_group().dead_count() == 1);
+}
