@@ -11,6 +11,7 @@ namespace {
 using namespace protocol;
 
 constexpr std::size_t parcel_bytes = batch_bytes_start;  // cut pieces are joined up to here
+constexpr std::size_t smallest_share_bytes = 16 << 10;   // of the pool
 constexpr std::size_t read_bytes = 512 << 10;
 constexpr std::uint64_t ready_enough = 4096;  // messages of an ordered group that stand ready
 constexpr std::uint64_t mark_margin = dispatcher::mark_step / 2;
@@ -24,10 +25,17 @@ std::uint64_t dispatcher::room_in_flight(const group& whose) {
     return most - std::min(most, whose.leased_count());
 }
 
-// The pool is shared by all who take; everybody may have one full frame under way.
+// The pool is shared by all who take; everybody may have one frame under way, which for many is a small one.
 std::size_t dispatcher::unread_bytes_max() const {
     const std::size_t consumers = parts_.channels.takes(parts_.sessions, parts_.now);
-    return std::max(batch_bytes_max, parts_.options.pool_bytes / std::max<std::size_t>(consumers, 1));
+    return std::max(smallest_share_bytes, parts_.options.pool_bytes / std::max<std::size_t>(consumers, 1));
+}
+
+dispatcher::parcel dispatcher::empty_parcel() const {
+    parcel made;
+    made.batch_bytes_most = std::min(batch_bytes_max, unread_bytes_max());
+    made.bytes_most = std::min(parcel_bytes, made.batch_bytes_most);
+    return made;
 }
 
 void dispatcher::run() {
@@ -161,12 +169,12 @@ bool dispatcher::fill(parcel& into, std::uint32_t stream_number, const tried_run
     if (at == nullptr) return false;
     taken = std::min(picked.count, at->end() - picked.offset);
     std::string_view bytes = at->slice(picked.offset, taken);
-    if (bytes.size() > batch_bytes_max &&
+    if (bytes.size() > into.batch_bytes_most &&
         taken > 1) {  // a large slice of one batch leaves in frames of its own
-        taken = std::max<std::uint64_t>(1, taken * batch_bytes_max / 2 / bytes.size());
+        taken = std::max<std::uint64_t>(1, taken * into.batch_bytes_most / 2 / bytes.size());
         bytes = at->slice(picked.offset, taken);
     }
-    if (into.messages > 0 && into.bytes + bytes.size() > parcel_bytes) {
+    if (into.messages > 0 && into.bytes + bytes.size() > into.bytes_most) {
         taken = 0;
         return true;
     }
@@ -194,9 +202,9 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
                .given_ns = parts_.now.monotonic_ns,
                .runs = {},
                .outstanding = 0};
-    parcel what;
+    parcel what = empty_parcel();
     lease* under = nullptr;
-    while (what.bytes < parcel_bytes) {
+    while (what.bytes < what.bytes_most) {
         const std::uint64_t room =
             std::min(channel.messages_max - channel.messages - what.messages, room_in_flight(whose));
         auto picked = whose.settings.ordered ? usher_.pick(from, whose, visible, room)
@@ -303,8 +311,8 @@ std::optional<tried_run> dispatcher::next_for_reader(const stream& from, const t
 bool dispatcher::deliver_to_reader(stream& from, session& to, std::uint64_t channel_number) {
     take_channel& channel = to.takes.at(channel_number);
     if (!channel.has_credit() || channel.unread_bytes >= unread_bytes_max()) return false;
-    parcel what;
-    while (what.bytes < parcel_bytes && what.messages < channel.messages_max - channel.messages) {
+    parcel what = empty_parcel();
+    while (what.bytes < what.bytes_most && what.messages < channel.messages_max - channel.messages) {
         auto next = next_for_reader(from, channel);
         if (!next) break;
         channel.read_from = next->offset;

@@ -32,6 +32,8 @@ class dispatcher {
         const cached_batch* whole = nullptr;  // the only piece so far is this batch, uncut
         std::uint64_t messages = 0;
         std::size_t bytes = 0;
+        std::size_t bytes_most = 0;        // pieces are joined up to here
+        std::size_t batch_bytes_most = 0;  // a batch leaves whole up to here
     };
     struct reading {
         std::uint32_t stream = 0;
@@ -55,6 +57,7 @@ class dispatcher {
     void ask_read(const reading& what);
     static std::uint64_t room_in_flight(const group& whose);
     std::size_t unread_bytes_max() const;
+    parcel empty_parcel() const;
 
     brain_parts& parts_;
     sieve sieve_;

@@ -132,3 +132,23 @@ TEST_CASE("sessions: a thousand that open one after another are told windows tha
     }
     CHECK(told <= 2 * brain_options{}.pool_bytes);
 }
+
+TEST_CASE("sessions: a thousand consumers that read nothing are sent what is the pool's together") {
+    table t;
+    std::uint64_t sent = 0;
+    const auto count = [&sent](const send_action& each) { sent += each.body ? each.body->view.size() : 0; };
+    t.on_the_way = count;
+    const auto say = [&](std::uint64_t session, const auto& says) {
+        std::ranges::for_each(t.said_by(session, "somebody", encode(says)), count);
+    };
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+        say(2'000'000 + i, protocol::hello{});
+        say(2'000'000 + i, protocol::join{1, "s", "g" + std::to_string(i % 4), {}, {}});
+        say(2'000'000 + i, protocol::credit{1, 1'000'000, 1 << 30, 0});
+    }
+    for (int i = 0; i < 40; ++i) t.put(std::vector<message>(500, message{std::string(1000, 'x')}));
+    t.settle();
+    CHECK(t.the_stream_next() == 20'000);
+    CHECK(sent > brain_options{}.pool_bytes);
+    CHECK(sent <= 4 * brain_options{}.pool_bytes);
+}
