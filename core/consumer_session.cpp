@@ -258,6 +258,7 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
         batch = shared_bytes::of(std::exchange(parts_, {}));
         parts_seen_ = 0;
     }
+    if (message.lease != 0 && !delivered_.add(message.lease)) return;  // it came twice
     ++frames_received_;
     if (leaving_) {
         std::vector<run> unseen;

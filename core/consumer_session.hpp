@@ -23,6 +23,7 @@
 #include "core/commit_queue.hpp"
 #include "core/dead_queue.hpp"
 #include "core/protocol.hpp"
+#include "core/recent_ids.hpp"
 #include "core/run_set.hpp"
 #include "core/shared_bytes.hpp"
 #include "core/spool_link.hpp"
@@ -177,7 +178,8 @@ class consumer_session {
     std::vector<outgoing_message> out_;
     std::deque<parcel> parcels_;
     std::map<std::uint64_t, held_lease> leases_;
-    std::string parts_;  // pieces of the DELIVER that follows
+    recent_ids delivered_;  // leases
+    std::string parts_;     // pieces of the DELIVER that follows
     std::uint64_t parts_seen_ = 0;
     settled_runs settled_;
     commit_queue commits_;

@@ -81,6 +81,11 @@ TEST_CASE("sim: the same when writes and syncs fail and the spool turns read-onl
     run_histories({.disk_errors = true}, histories(6000), 100'001);
 }
 
+TEST_CASE("sim: frames that come twice do nothing twice") {
+    run_histories({.doubled_frames = true}, histories(3000), 800'001);
+    run_histories({.upheavals = true, .keys = true, .doubled_frames = true}, histories(1000), 900'001);
+}
+
 TEST_CASE("sim: grade written keeps the same promises when only the process dies") {
     run_histories({.grade = protocol::grade::written, .power_cuts = false}, histories(5000), 200'001);
 }

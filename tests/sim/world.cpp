@@ -231,6 +231,7 @@ void world::deliver_to_spool(wire& on) {
     if (on.up.empty()) return;
     outgoing_message next = std::move(on.up.front());
     on.up.pop_front();
+    if (comes_twice()) brain_->frame(on.session, "anonymous", next.head, next.body, now_);
     brain_->frame(on.session, "anonymous", next.head, std::move(next.body), now_);
 }
 
@@ -238,6 +239,7 @@ void world::deliver_to_client(wire& on) {
     if (on.down.empty()) return;
     outgoing_message next = std::move(on.down.front());
     on.down.pop_front();
+    if (comes_twice()) on.down.push_front(next);
     for (auto& who : producers_)
         if (&who->on == &on) who->session.frame(next.head, now_);
     for (auto& who : consumers_)

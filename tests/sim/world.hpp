@@ -113,6 +113,7 @@ struct world_options {
     std::uint64_t segment_bytes = 16 << 10;  ///< of the log
     bool upheavals = false;                  ///< groups are sent elsewhere and paused, the stream is purged
     bool keys = false;                       ///< messages have keys, and the groups are ordered by them
+    bool doubled_frames = false;             ///< some come twice, at once or a little later
     bool filters = false;                    ///< group g1 wants only what has a topic
     /// Delays within are kept by the millisecond; beyond, in buckets that are read from the log. Below an
     /// hour messages are put with delays of minutes, too.
@@ -167,6 +168,7 @@ class world {
     void check_agenda() const;
     std::string group_at(std::uint64_t session) const;  // of the consumer there; empty when there is none
     bool calm_down();
+    bool comes_twice() { return options_.doubled_frames && pick(10) == 0; }
     std::uint64_t pick(std::uint64_t below) { return below == 0 ? 0 : random_() % below; }
 
     world_options options_;
