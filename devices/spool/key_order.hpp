@@ -89,6 +89,7 @@ struct ordered_run {
     std::uint64_t seeks = 0;  ///< of the group, when this was begun
     offset_set unknown;       ///< out, or were, and their keys are not known yet: read before all else
     offset_set unmet;         ///< passed over in an earlier run, and dead letters that came back
+    std::size_t blind = 0;    ///< turns, not durable yet, that settled some of these: any key may be theirs
 };
 
 }  // namespace ferry

@@ -9,7 +9,8 @@ const ordered_run* usher::find_run(const stream& from, const group& whose) const
     return found == parts_.group_runs.end() ? nullptr : found->second.ordered.get();
 }
 
-// A restart of the spool and a seek begin anew: then what is out is known by its offsets only.
+// A restart of the spool and a seek begin anew: then what is out is known by its offsets only, and what was
+// settled shortly before is not known at all.
 ordered_run& usher::run_of(const stream& from, group& whose) {
     auto& at = parts_.group_runs[{from.number, whose.number}].ordered;
     if (at && at->seeks == whose.seeks()) return *at;
@@ -18,37 +19,48 @@ ordered_run& usher::run_of(const stream& from, group& whose) {
     whose.each_open([&](run open) { at->unknown.add(open); });
     whose.each_left([&](run left) { at->unmet.add(left); });
     whose.watch();
+    when_durable(from, whose, *at, {}, true);
     return *at;
 }
 
-// What became of messages since the last turn: the keys of those that are settled wait for the disk.
+// These keys are free then. Blind: something was settled whose key is not known, so nothing may go before.
+void usher::when_durable(const stream& from, const group& whose, ordered_run& at,
+                         std::vector<std::uint64_t> keys, bool blind) {
+    at.blind += blind ? 1 : 0;
+    const auto durable = static_cast<protocol::grade>(from.settings.grade);
+    const bool awaited = blind || std::ranges::any_of(keys, [&](auto key) { return at.keys.awaited(key); });
+    if (awaited && durable == protocol::grade::synced) parts_.journal.sync_now();
+    parts_.journal.when(durable,
+                        [this, which = brain_parts::group_key{from.number, whose.number}, seeks = at.seeks,
+                         keys = std::move(keys), blind] { free(which, seeks, keys, blind); });
+}
+
+// What became of messages since the last turn: the keys of those that are settled wait for the disk. Where
+// they are not known yet everything waits.
 void usher::hear(const stream& from, group& whose, ordered_run& at) {
     std::vector<std::uint64_t> keys;
-    bool awaited = false;
+    bool blind = false;
     for (const run& each : whose.take_settled()) {
+        blind =
+            blind || at.unknown.next_run(each.first, each.end()) || at.unmet.next_run(each.first, each.end());
         at.unknown.remove(each);
         at.unmet.remove(each);
-        for (const std::uint64_t key : at.keys.settle(each)) {
-            keys.push_back(key);
-            awaited = awaited || at.keys.awaited(key);
-        }
+        for (const std::uint64_t key : at.keys.settle(each)) keys.push_back(key);
     }
     for (const run& each : whose.take_came_back())
         for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
             if (whose.left(offset)) at.unmet.add(run{offset, 1});  // it may be settled meanwhile
-    if (keys.empty()) return;
-    const auto durable = static_cast<protocol::grade>(from.settings.grade);
-    if (awaited && durable == protocol::grade::synced) parts_.journal.sync_now();
-    parts_.journal.when(durable, [this, which = brain_parts::group_key{from.number, whose.number},
-                                  seeks = at.seeks, freed = std::move(keys)] { free(which, seeks, freed); });
+    if (!keys.empty() || blind) when_durable(from, whose, at, std::move(keys), blind);
 }
 
-void usher::free(brain_parts::group_key which, std::uint64_t seeks, const std::vector<std::uint64_t>& keys) {
+void usher::free(brain_parts::group_key which, std::uint64_t seeks, const std::vector<std::uint64_t>& keys,
+                 bool was_blind) {
     const auto found = parts_.group_runs.find(which);
     const stream* from = parts_.state.find(which.first);
     if (from == nullptr || found == parts_.group_runs.end() || !found->second.ordered) return;
     const auto whose = from->groups.find(which.second);
     if (whose == from->groups.end() || found->second.ordered->seeks != seeks) return;
+    found->second.ordered->blind -= was_blind ? 1 : 0;
     for (const std::uint64_t key : keys)
         found->second.ordered->keys.free(key,
                                          [&](std::uint64_t offset) { return whose->second.left(offset); });
@@ -111,7 +123,7 @@ std::optional<std::uint64_t> usher::lead(const stream& from, group& whose, std::
 std::optional<tried_run> usher::pick(const stream& from, const group& whose, std::uint64_t visible,
                                      std::uint64_t count_max) const {
     const ordered_run* at = find_run(from, whose);
-    if (at == nullptr || !at->unknown.empty()) return std::nullopt;
+    if (at == nullptr || !at->unknown.empty() || at->blind > 0) return std::nullopt;
     auto picked = whose.pick_returned(visible, from.lanes, count_max);
     const auto ready = at->keys.ready().next_run(0, visible);
     if (ready && (!picked || ready->first < picked->offset))

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "core/offset_list.hpp"
+#include "tests/sim/story.hpp"
 #include "tests/sim/world.hpp"
 
 namespace ferry::test {
@@ -31,6 +32,7 @@ void world::tell_spool(const std::string& command, header_map arguments, const s
     if (command == "stream.purge")
         for (const char* each : {"g0", "g1"}) model_.loosened(each, of->next);
     if (command == "group.resume") model_.paused(group, false);
+    say("the caretaker asks for", command, group);
     const bool planted = options_.plant_drop_that_is_a_redrive && command == "dead.drop";
     const std::string sent = planted ? "dead.redrive" : command;
     brain_->frame(errand_.session, "anonymous", protocol::encode(protocol::hello{.client = "caretaker"}), {},
@@ -41,6 +43,7 @@ void world::tell_spool(const std::string& command, header_map arguments, const s
 
 void world::hear_caretaker(const protocol::result& answer) {
     const errand done = std::exchange(errand_, {});
+    say(done.command, done.group, "is answered", answer.code);
     if (!answer.code.empty()) {
         if (done.command == "dead.drop") model_.drop_lost(done.group, done.dead);
         if (answer.code != protocol::code::read_only && answer.code != protocol::code::no_such_group)

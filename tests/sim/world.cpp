@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "tests/sim/story.hpp"
+
 namespace ferry::test {
 
 // One connection: frames in flight each way, in order. Cutting it loses what is in flight.
@@ -94,6 +96,13 @@ void world::open_spool() {
         options_.segment_bytes / 16;  // the cleaner's: so that a short history is worth cleaning
     of.clean_every_ns = 5'000'000;
     brain_ = std::make_unique<brain>(of, std::move(state), now_);
+    for (const auto& [number, each] : brain_->state().streams()) {
+        say("opened as run", of.incarnation, ": stream", each.name, "has offsets", each.first, "to",
+            each.next);
+        for (const auto& [group_number, whose] : each.groups)
+            say(whose.name, "is through with all below", whose.floor(each.lanes), ", is owed",
+                whose.ready_count(each.next, each.lanes), "and has", whose.dead_count(), "dead");
+    }
     for (auto& each : producers_) each->on = {next_session_++, {}, {}};
     for (auto& each : consumers_) each->on = {next_session_++, {}, {}};
     if (errand_.command == "dead.drop") model_.drop_lost(errand_.group, errand_.dead);
@@ -109,6 +118,7 @@ std::string world::group_at(std::uint64_t session) const {
 
 void world::crash(bool stop_cleanly) {
     ++crashes_;
+    say(stop_cleanly ? "the spool stops in order" : "the spool dies");
     if (stop_cleanly) {
         disk_.heal();
         while (!appends_.empty() && !brain_->read_only()) writer_step();
@@ -120,16 +130,17 @@ void world::crash(bool stop_cleanly) {
     moved_ += brain_->counters().messages_moved;
     brain_.reset();
     log_.reset();
-    if (options_.power_cuts && pick(2) == 0)
-        disk_.power_cut();
-    else
-        disk_.kill();
+    const bool cut = options_.power_cuts && pick(2) == 0;
+    if (cut) say("the power goes");
+    cut ? disk_.power_cut() : disk_.kill();
     disk_.heal();
     open_spool();
 }
 
 void world::run_appends(const append_action& what) {
     const std::vector<log::record> records = as_records(what.records);
+    say("the log takes turn", what.ticket, "of", records.size(), "records",
+        what.snapshot ? "and a snapshot" : "");
     std::vector<log::position> positions(records.size());
     if (!records.empty()) log_->append(records, positions);
     if (what.snapshot && !log_->save_snapshot(*what.snapshot)) brain_->snapshot_refused(now_);
@@ -141,6 +152,7 @@ void world::run_move() {
     moves_.pop_front();
     if (next.what.what == move_action::step::abandon) return log_->abandon_move();
     std::string problem;
+    say(next.what.what == move_action::step::copy ? "messages are copied" : "the copy is adopted");
     try {
         if (next.what.what == move_action::step::copy) {
             std::vector<log::record> records = as_records(next.what.records);
@@ -199,6 +211,7 @@ void world::writer_step() {
         if (!reads_.empty() && pick(2) == 0) {
             const read_action read = reads_.front();
             reads_.pop_front();
+            say("the log is read at offset", read.offset);
             brain_->read_done(read.cookie, log_->read(read.stream, read.offset, read.bytes_max), now_);
         } else if (!moves_.empty() && pick(2) == 0 &&
                    (appends_.empty() || appends_.front().ticket > moves_.front().after)) {
@@ -213,12 +226,14 @@ void world::writer_step() {
             if (options_.plant_confirm_before_sync) brain_->durable(next.ticket, now_);
         } else if (sync_up_to_ != 0) {
             log_->sync();
+            say("synced up to turn", appended_not_synced_.back());
             sync_up_to_ = 0;
             const std::uint64_t last = appended_not_synced_.back();
             appended_not_synced_.clear();
             if (!options_.plant_confirm_before_sync) brain_->durable(last, now_);
         }
     } catch (const std::system_error& failure) {
+        say("the disk fails:", failure.what());
         brain_->failed(failure.what(), now_);
         appends_.clear();
         moves_.clear();
@@ -231,6 +246,7 @@ void world::deliver_to_spool(wire& on) {
     if (on.up.empty()) return;
     outgoing_message next = std::move(on.up.front());
     on.up.pop_front();
+    say("session", on.session, "says", frame_in_words(next.head));
     if (comes_twice()) brain_->frame(on.session, "anonymous", next.head, next.body, now_);
     brain_->frame(on.session, "anonymous", next.head, std::move(next.body), now_);
 }
@@ -239,6 +255,7 @@ void world::deliver_to_client(wire& on) {
     if (on.down.empty()) return;
     outgoing_message next = std::move(on.down.front());
     on.down.pop_front();
+    say("session", on.session, "hears", frame_in_words(next.head));
     if (comes_twice()) on.down.push_front(next);
     for (auto& who : producers_)
         if (&who->on == &on) who->session.frame(next.head, now_);
@@ -260,6 +277,7 @@ void world::check_fates(producer& who) {
         const auto& first = who.waiting.front();
         const message_fate fate = first.place.now();
         if (fate.is == message_fate::state::pending) return;
+        if (fate.is == message_fate::state::stored) say(first.text, "is confirmed at offset", fate.offset);
         if (fate.is == message_fate::state::stored)
             model_.confirmed(first.text, fate.offset);
         else if (first.place.fate->code() != protocol::code::read_only)
@@ -281,6 +299,7 @@ void world::producer_step(producer& who) {
     if (who.waiting.size() < 30) {
         const std::string text = who.name + ":" + std::to_string(who.next++);
         model_.put(text);
+        say("put", text, "by session", who.on.session);
         message made{"topic", text};
         if (pick(8) == 0) made.set_header("priority", static_cast<std::int64_t>(pick(10)));
         const bool far = options_.near_ms < 3'600'000 && pick(3) == 0;
@@ -307,11 +326,13 @@ void world::consumer_step(consumer& who) {
         return;
     }
     if (const auto item = who.session.next(now_.monotonic_ns)) {
+        say(who.group, "is shown", item->item.payload, "at offset", item->offset, ", attempt", item->attempt);
         model_.shown(who.group, std::string{item->item.payload}, item->offset, item->attempt);
         who.held.emplace_back(item->lease, item->offset);
     }
     if (!who.held.empty() && pick(3) != 0) {
         const auto at = who.held.begin() + static_cast<std::ptrdiff_t>(pick(who.held.size()));
+        say(who.group, "settles offset", at->second);
         if (!calm_ && pick(who.group == "g1" ? 2 : 8) == 0)
             who.session.nack(at->first, at->second, pick(3) == 0 ? std::optional{pick(3000)} : std::nullopt,
                              "random");
@@ -324,8 +345,10 @@ void world::consumer_step(consumer& who) {
     }
     const settled_runs settled = who.session.take_settled();
     for (const protocol::run& each : settled.done)
-        for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) {
+            say(who.group, "has its ack of offset", offset, "answered");
             model_.ack_answered(who.group, offset);
+        }
     for (const protocol::run& each : settled.dead)
         for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
             model_.dead_answered(who.group, offset);
@@ -351,13 +374,13 @@ void world::act() {
     else if (roll < 980)
         now_.monotonic_ns += 300'000'000, now_.wall_ns += 300'000'000;
     else if (roll < 984)
-        now_.monotonic_ns += 8'000'000'000;
+        now_.monotonic_ns += 8'000'000'000, say("all stand still for 8 s");
     else if (roll < 986)
-        now_.wall_ns += pick(2) == 0 ? 3'600'000'000'000 : 0;
+        now_.wall_ns += pick(2) == 0 ? 3'600'000'000'000 : 0, say("the clock is set");
     else if (roll < 990)
-        on = {next_session_++, {}, {}};  // the connection breaks: frames in flight are lost
+        say("session", on.session, "breaks"), on = {next_session_++, {}, {}};  // frames in flight are lost
     else if (roll < 994 && options_.disk_errors)
-        disk_.fail_call(1 + pick(5), static_cast<fault>(pick(3)));
+        say("a call of the disk will fail"), disk_.fail_call(1 + pick(5), static_cast<fault>(pick(3)));
     else if (roll < 997)
         crash(pick(4) == 0);
     if (pick(10) == 0) caretaker_step();
@@ -373,6 +396,7 @@ void world::act() {
 
 // No more faults: everything in flight arrives, everything put is confirmed, everything confirmed is acked.
 void world::settle_down() {
+    say("from here on nothing fails");
     disk_.heal();
     if (brain_->read_only()) crash(false);
     calm_ = true;

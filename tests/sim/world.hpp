@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -123,6 +124,8 @@ struct world_options {
     bool plant_drop_that_is_a_redrive = false;
     bool plant_forgotten_order = false;
     bool plant_forgotten_copy = false;
+    /// Is told each step in a line: the same seed is the same story.
+    std::function<void(const std::string&)> tell{};
 };
 
 class world {
@@ -168,6 +171,8 @@ class world {
     void check_agenda() const;
     std::string group_at(std::uint64_t session) const;  // of the consumer there; empty when there is none
     bool calm_down();
+    template <typename... Words>
+    void say(const Words&... words) const;
     bool comes_twice() { return options_.doubled_frames && pick(10) == 0; }
     std::uint64_t pick(std::uint64_t below) { return below == 0 ? 0 : random_() % below; }
 

@@ -358,3 +358,25 @@ TEST_CASE("key order: a dead letter that is redriven begins with attempt 1, what
     t.pass(3 * second_ns);
     CHECK(t.take("y").at(1) > 1);  // which somebody has had since
 }
+
+TEST_CASE("key order: after a crash an ack whose key is not known yet lets nothing go before it is durable") {
+    table t;
+    join(t, "w");
+    t.put(with_keys({"k", "k", "other"}));
+    t.settle();
+    REQUIRE(t.take("w") == given{{0, 1}, {2, 1}});
+    t.restart(false);
+    t.reconnect("w");
+    t.settle();
+    t.hold_syncs();
+    t.ack("w", 0);
+    t.pass(3 * second_ns);
+    CHECK(t.take("w").empty());
+    t.cut_off("w");
+    t.cut_power();
+    join(t, "x");
+    t.pass(3 * second_ns);
+    const given first = t.take("x");
+    CHECK(first.contains(0));
+    CHECK_FALSE(first.contains(1));
+}
