@@ -5,26 +5,13 @@
 #include <limits>
 
 #include "core/pack_fields.hpp"
+#include "devices/spool/runs.hpp"
 
 namespace ferry {
 namespace {
 
 constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t gone_runs_max = 1024;
-
-run overlap(run a, run b) {
-    const std::uint64_t first = std::max(a.first, b.first);
-    const std::uint64_t end = std::min(a.end(), b.end());
-    return {first, end > first ? end - first : 0};
-}
-
-void add_run(std::vector<run>& runs, run more) {
-    if (more.count == 0) return;
-    if (!runs.empty() && runs.back().end() == more.first)
-        runs.back().count += more.count;
-    else
-        runs.push_back(more);
-}
 
 }  // namespace
 
@@ -221,6 +208,7 @@ std::vector<run> group::claim(lease& under, run wanted, const lanes& of) {
         return true;
     });
     for (const run& each : claimed) {
+        lost_.regained(under.id, each);
         add_run(under.runs, each);
         under.outstanding += each.count;
     }
@@ -231,47 +219,6 @@ void group::hand_over(lease& held, std::uint64_t holder, std::uint64_t deadline_
     held.holder = holder;
     held.frame = 0;  // received: the claim says so
     extend(held, deadline_ns);
-}
-
-// Where an ack of a settled message belongs. A dead letter may be redriven, so its ack must not count.
-std::vector<run>* group::settled_as(std::uint64_t at, std::uint64_t& end, ack_outcome& into) const {
-    const auto died = dead_.next(at);
-    if (died && died->offset == at) {
-        end = std::min(end, died->end());
-        return &into.stale;
-    }
-    const auto removed = gone_.next_run(at);
-    if (removed && removed->first == at) {
-        end = std::min(end, removed->end());
-        return &into.gone;
-    }
-    if (died) end = std::min(end, died->offset);
-    if (removed) end = std::min(end, removed->first);
-    return &into.already;
-}
-
-void group::judge(std::uint64_t lease_id, run acked, const lanes& of, ack_outcome& into) const {
-    std::uint64_t at = acked.first;
-    while (at < acked.end()) {
-        auto next = open_.upper_bound(at);
-        const bool inside =
-            next != open_.begin() && std::prev(next)->first + std::prev(next)->second.count > at;
-        const auto open = inside ? std::prev(next) : open_.end();
-        const std::uint64_t open_from = next == open_.end() ? never : next->first;
-        std::uint64_t end = std::min(acked.end(), inside ? open->first + open->second.count : open_from);
-        std::vector<run>* where = nullptr;
-        if (inside) {
-            const bool held = open->second.is == fate::leased && open->second.lease_id == lease_id;
-            where = held ? &into.leased : &into.stale;
-        } else if (!progress_.looked_at(at, end, of)) {
-            if (at < seen_.below()) end = std::min(end, seen_.below());
-            where = at < seen_.below() ? &into.stale : &into.gone;
-        } else {
-            where = settled_as(at, end, into);
-        }
-        add_run(*where, {at, end - at});
-        at = end;
-    }
 }
 
 std::vector<tried_run> group::open_under(std::uint64_t lease_id, const std::vector<run>& within) const {
@@ -292,8 +239,9 @@ std::vector<tried_run> group::open_under(std::uint64_t lease_id, const std::vect
 void group::release(std::uint64_t lease_id, const std::vector<run>& runs) {
     std::uint64_t released = 0;
     for (const run& each : runs)
-        replace(each, [&](std::uint64_t, open_run& open) {
+        replace(each, [&](std::uint64_t offset, open_run& open) {
             if (open.is != fate::leased || open.lease_id != lease_id) return true;
+            lost_.add(lease_id, {offset, open.count});
             released += open.count;
             open.is = fate::ready;
             open.lease_id = 0;
@@ -356,6 +304,7 @@ void group::apply_attempt(const tried_run& tried, const lanes& of, instant now) 
 }
 
 void group::set_tried(const tried_run& tried, instant now) {
+    lose({tried.offset, tried.count});
     const bool later = tried.due_wall_ns > now.wall_ns;
     replace({tried.offset, tried.count}, [&](std::uint64_t, open_run& open) {
         if (open.is == fate::leased) count_down(open.lease_id, open.count);
@@ -409,6 +358,7 @@ void group::settle_but(const offset_set& kept, std::uint64_t end, const lanes& o
 }
 
 void group::apply_seek(std::uint64_t start, const offset_set& kept, std::uint64_t end, const lanes& of) {
+    lose({0, never});
     while (!open_.empty()) erase(open_.begin());
     leases_.clear();
     deadlines_.clear();

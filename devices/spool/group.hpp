@@ -34,6 +34,7 @@
 #include "devices/spool/dead_letters.hpp"
 #include "devices/spool/filter.hpp"
 #include "devices/spool/lanes.hpp"
+#include "devices/spool/lost_leases.hpp"
 #include "devices/spool/progress.hpp"
 #include "devices/spool/seen_mark.hpp"
 
@@ -293,6 +294,7 @@ class group {
     tried_run tried(std::uint64_t offset, const open_run& open, instant now) const;
     template <typename Change>
     void replace(run within, Change change);
+    void lose(run what);
     void count_down(std::uint64_t lease_id, std::uint64_t count);
     std::vector<run>* settled_as(std::uint64_t at, std::uint64_t& end, ack_outcome& into) const;
 
@@ -308,6 +310,7 @@ class group {
     std::uint64_t delivered_mark_ = 0;
     std::uint64_t claims_below_ = 0;
     seen_mark seen_;
+    lost_leases lost_;
     bool watched_ = false;
     std::vector<run> settled_, came_back_;  // since somebody asked
     std::uint64_t seeks_ = 0;

@@ -81,6 +81,52 @@ TEST_CASE("sessions: a consumer that renews a lease which is over is told so, an
     CHECK(!c.has_next());
 }
 
+TEST_CASE(
+    "sessions: an ack under a lease that was lost is stale, also when another has settled the message") {
+    for (const bool seek : {false, true}) {
+        CAPTURE(seek);
+        table t;
+        t.put(3);
+        const auto late = [&t](const auto& says) { return t.said_by(1'000'000, "somebody", encode(says)); };
+        late(protocol::hello{});
+        late(protocol::join{1, "s", "g", {{"lease_ms", std::int64_t{2000}}}, {}});
+        t.settle();
+        const auto given = answer_in<protocol::deliver>(late(protocol::credit{1, 3, 1 << 20, 0}));
+        REQUIRE(given.runs.size() == 1);
+        REQUIRE(given.runs.front().count == 3);
+        if (seek)
+            REQUIRE(t.tell("group.seek", {{"stream", "s"}, {"group", "g"}, {"from", "first"}}).empty());
+        else
+            t.pass(3 * second_ns);
+        t.consumer("other");
+        t.settle();
+        REQUIRE(t.work("other").size() == 3);
+        t.pass(second_ns);
+        const auto done = answer_in<protocol::done>(late(protocol::ack{1, given.lease, {{0, 2}}}));
+        CHECK(done.stale == std::vector<run>{{0, 2}});
+        CHECK(done.already.empty());
+        CHECK(done.gone.empty());
+        CHECK(t.counters().acks_stale == 2);
+    }
+}
+
+TEST_CASE("sessions: an ack whose answer was lost is told again, and counts") {
+    table t;
+    consumer_session& who = t.consumer("who");
+    t.settle();
+    t.put(2);
+    t.settle();
+    CHECK(t.take("who").size() == 2);
+    t.ack("who", 0);
+    t.deaf("who");  // the spool hears it, the answer is lost
+    t.pass(second_ns);
+    t.reconnect("who");
+    t.pass(second_ns);
+    CHECK(who.all_answered());
+    CHECK(who.take_settled().stale.empty());
+    CHECK(t.counters().acks_stale == 0);
+}
+
 TEST_CASE("sessions: a delivery that was spoiled on the way is not handed out, and comes again, flagged") {
     table t;
     consumer_session& c = t.consumer("c");
