@@ -31,6 +31,7 @@ struct take_flags {
     filter_flags wants;
     std::optional<std::uint64_t> credit;
     bool peek = false;
+    bool of_group = false;             // something was asked for that only a group has
     std::vector<std::string> command;  // of --exec
     std::optional<std::uint64_t> at_once;
 };
@@ -60,6 +61,7 @@ void declare_take(command_line& line, take_flags& flags) {
     line.value("--group", "G", "the group to take for; 'default' if not given", [&](const std::string& word) {
         check_name("group", word);
         flags.consumer.group = word;
+        flags.of_group = true;
     });
     line.value("--from", "first|new|OFFSET|TIME",
                "where a group that is made starts; a TIME may be --from=-5m",
@@ -72,6 +74,7 @@ void declare_take(command_line& line, take_flags& flags) {
                [&](const std::string& word) {
                    flags.consumer.lease =
                        std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease", word));
+                   flags.of_group = true;
                });
     line.flag("--peek", "read without a group: nothing is leased or acked", flags.peek);
     line.value("--exec", "CMD", "run CMD for each message, payload on its stdin: exit 0 acks, else it nacks",
@@ -100,6 +103,8 @@ void settle(take_flags& flags) {
     flags.consumer.where = flags.wants.where;
     if ((flags.consumer.single_active || flags.consumer.ordered_by_key) && flags.peek)
         throw usage_error{"--peek reads without a group: leave out --single-active and --ordered"};
+    if (flags.of_group && flags.peek)
+        throw usage_error{"--peek reads without a group: leave out --group and --lease"};
     if (flags.peek) flags.consumer.group.reset();
     flags.consumer.credit = executes ? flags.at_once.value_or(1) : flags.credit.value_or(credit_by_default);
     flags.consumer.linger = 0ms;
@@ -245,7 +250,7 @@ int run_take(command_line& line) {
     flags.consumer.on_stale = [&talk](std::uint64_t first, std::uint64_t last) {
         const std::string which =
             first == last ? fmt::format("{}", first) : fmt::format("{}..{}", first, last);
-        talk.say(fmt::format("ack refused: the lease on offset {} was over; it comes again", which));
+        talk.say(fmt::format("ack refused: the lease on offset {} was over", which));
     };
     auto from = open_quietly(talk, where, [&] { return consumer{context, where, flags.consumer}; });
     wait_for(from, talk, where, flags.shared);

@@ -120,6 +120,8 @@ TEST_CASE("cli: take --peek reads without a group and leaves everything where it
     spool_process spool;
     run_ferry({"put", spool.at, "s"}, {.input = "1\n2\n3\n"});
     CHECK(run_ferry({"take", spool.at, "s", "--peek", "-n", "3"}).out == "1\n2\n3\n");
+    for (const auto& [flag, word] : {std::pair{"--group", "g"}, std::pair{"--lease", "3s"}})
+        CHECK(run_ferry({"take", spool.at, "s", "--peek", flag, word}).status == 2);
     CHECK(run_ferry({"take", spool.at, "s", "--peek", "--idle", "100ms"}).out == "1\n2\n3\n");
     CHECK(run_ferry({"take", spool.at, "s", "-n", "3"}).out == "1\n2\n3\n");
 }
