@@ -48,12 +48,13 @@ std::optional<std::string> decoded(std::string_view payload, decoding how) {
     return line;
 }
 
-// A message that was read without a group was not delivered to anybody: it has no attempt.
+// A message that was read without a group was not delivered to anybody: it has no attempt. A dead letter has
+// one, 0 when it expired before anybody was given it.
 void append_place(json_object& into, const delivered_as& delivered) {
     into.text("stream", delivered.stream);
-    if (delivered.attempt > 0) into.text("group", delivered.group);
+    if (delivered.of_group()) into.text("group", delivered.group);
     into.number("offset", delivered.offset);
-    if (delivered.attempt > 0) into.number("attempt", delivered.attempt);
+    if (delivered.of_group()) into.number("attempt", delivered.attempt);
 }
 
 }  // namespace

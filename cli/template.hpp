@@ -23,6 +23,9 @@ struct delivered_as {
     std::uint64_t attempt = 0;  ///< 0 = read in passing, without a group
     std::uint64_t time_ns = 0;  ///< when it was stored; 0 = not known
     std::string_view reason{};  ///< why it is a dead letter; empty when it is none
+
+    /// A group had it, or has it as a dead letter that nobody was given (attempt 0).
+    bool of_group() const noexcept { return attempt > 0 || !reason.empty(); }
 };
 
 /// What a template is filled from.

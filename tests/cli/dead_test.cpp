@@ -111,6 +111,22 @@ TEST_CASE("cli: dead ls shows what a consumer gave up at its first attempt, with
     CHECK(rows[0].at("payload") == "page");
 }
 
+TEST_CASE("cli: dead ls --json says of what expired unseen which group it is of, and attempt 0") {
+    running_spool at;
+    REQUIRE(at.run({"stream", "create", "s", "--expired", "dead-letter"}).status == 0);
+    for (const char* group : {"a", "b"}) REQUIRE(at.run({"group", "create", "s", group}).status == 0);
+    ferry::context context;
+    producer jobs{context, ferry::connect(at.where), {.stream = "s"}};
+    message brief{"x"};
+    brief.set_header("ttl", std::int64_t{10});
+    REQUIRE(jobs.put(brief).wait());
+    std::vector<nlohmann::json> rows;
+    for (int look = 0; look < 1000 && rows.size() < 2; ++look) rows = at.json({"dead", "ls", "s"});
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0]["group"] != rows[1]["group"]);
+    for (const auto& row : rows) CHECK(row["attempt"] == 0);
+}
+
 TEST_CASE("cli: dead ls without dead letters is empty, and what is not there is exit 3") {
     running_spool at;
     at.bury(1);
