@@ -223,11 +223,14 @@ bool segmented_log::parts::read_sealed(stream_read& reading, const segment_table
         throw;
     }
     const std::uint32_t stream = reading.stream();
+    const std::string name = segment_name(where.base);
     for (const extent& e : extents_above(segment->extents, stream, reading.offset())) {
         if (e.first_offset >= where.end_offset) break;
-        reading.take(*segment->opened, segment_name(where.base), nonce, where.base, e, where.end_offset);
+        reading.miss(segment->nameless, where.first_offset, e.first_offset);
+        reading.take(*segment->opened, name, nonce, where.base, e, where.end_offset);
         if (reading.full()) return true;
     }
+    reading.miss(segment->nameless, where.first_offset, where.end_offset);
     reading.skip_to(where.end_offset);
     return true;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "core/log/losses.hpp"
 #include "core/log/scan.hpp"
 #include "core/log/seal.hpp"
 #include "core/log/segment.hpp"
@@ -43,8 +44,14 @@ std::shared_ptr<const readable_segment> segment_cache::load(position base, posit
     }
     extent_table extents;
     record_scan scan{*loaded->opened, nonce, base, header.records_from(), end};
-    while (const auto found = scan.next())
-        if (found->header) extents.add(*found->header, found->from, found->to);
+    while (const auto found = scan.next()) {
+        if (found->header)
+            extents.add(*found->header, found->from, found->to);
+        else if (loaded->nameless)
+            loaded->nameless->to = found->to;
+        else
+            loaded->nameless = as_damage(segment_name(base), *found);
+    }
     loaded->extents = extents.all();
     return loaded;
 }

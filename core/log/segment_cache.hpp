@@ -7,9 +7,11 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/log/footer.hpp"
+#include "core/log/log.hpp"
 #include "core/log/snapshot.hpp"
 #include "core/log/storage.hpp"
 
@@ -20,7 +22,8 @@ struct readable_segment {
     position base = 0;
     std::uint64_t nonce = 0;
     std::shared_ptr<const file> opened;
-    std::vector<extent> extents;  ///< by stream
+    std::vector<extent> extents;     ///< by stream
+    std::optional<damage> nameless;  ///< without a footer: where records stood that tell nothing any more
 };
 
 class segment_cache {

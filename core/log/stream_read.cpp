@@ -85,6 +85,13 @@ void stream_read::settle_unknown(std::uint64_t expected, std::uint64_t next) {
     unknown_.reset();
 }
 
+// Records that took the footer with them stand in no extent: that they were there the table knows.
+void stream_read::miss(const std::optional<damage>& nameless, std::uint64_t first, std::uint64_t end) {
+    unknown_ = nameless;
+    settle_unknown(first, end);
+    if (nameless) skip_to(end);
+}
+
 void stream_read::skip_to(std::uint64_t offset) {
     offset_ = std::max(offset_, offset);
 }

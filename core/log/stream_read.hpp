@@ -19,6 +19,9 @@ class stream_read {
     void take(const file& segment, const std::string& name, std::uint64_t nonce, position base,
               const extent& where, std::uint64_t until);
 
+    /// The messages from `first` to `end`, of which no extent tells, were in these bytes.
+    void miss(const std::optional<damage>& nameless, std::uint64_t first, std::uint64_t end);
+
     /// Everything of the stream below `offset` has been seen, though it may not have been there.
     void skip_to(std::uint64_t offset);
 

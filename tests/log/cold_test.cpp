@@ -272,6 +272,37 @@ TEST_CASE("cold: an adopted segment that is missing, cut or rotten is damage, na
     }
 }
 
+TEST_CASE("cold: records that rot together with the footer are damage, named by their offsets") {
+    for (const std::uint64_t lost : {4, 6, 8}) {
+        CAPTURE(lost);
+        fault_disk disk;
+        {
+            log_session log{disk};
+            log.fill(60);
+            const auto bases = chain(*log);
+            move_out(*log, {bases[0]}, {4, 6, 8});
+            log->adopt(std::vector{bases[0]});
+        }
+        disk.kill();
+        const std::string name = disk.names_with("cold/").at(0);
+        const std::size_t at = disk.contents(name).find(log_session::numbered(lost));
+        REQUIRE(at != std::string::npos);
+        disk.overwrite(name, at - 40, "rot");
+        disk.overwrite(name, disk.contents(name).size() - 4, "rot");
+        log_session log{disk};
+        texts expected{log_session::numbered(4), log_session::numbered(6), log_session::numbered(8)};
+        std::erase(expected, log_session::numbered(lost));
+        texts found = log.texts(1, 0);
+        found.resize(2);
+        CHECK(found == expected);
+        REQUIRE(log.damages.size() == 1);
+        CHECK(log.damages.front().file == name);
+        CHECK(log.damages.front().stream == 1);
+        CHECK(log.damages.front().first_offset <= lost);
+        CHECK(log.damages.front().first_offset + log.damages.front().count > lost);
+    }
+}
+
 TEST_CASE("cold: a lookout counts moved messages once, and what was not adopted not at all") {
     fault_disk disk;
     {
