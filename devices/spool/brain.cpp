@@ -56,6 +56,8 @@ void brain::use_up_lost(stream& of, const std::vector<log::damage>& damages) {
 // told marks: the first comes back flagged, the second are not used again.
 void brain::settle_restart() {
     const bool clean = parts_.state.stopped_before(parts_.options.incarnation);
+    for (const log::damage& each : parts_.options.damages)
+        if (!each.torn_tail) parts_.state.use_up_number(each.stream);
     for (auto& [number, each] : parts_.state.streams()) {
         use_up_lost(each, parts_.options.damages);
         const std::uint64_t stored_end = each.next;

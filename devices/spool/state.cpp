@@ -103,9 +103,12 @@ bool spool_state::apply_messages(const log::record_header& header, std::string_v
     records::messages_head head;
     std::string_view batch;
     if (!records::split_messages(payload, head, batch)) return false;
-    if (header.stream >= next_stream_number_ && !recover(header.stream)) return false;
     stream* into = find(header.stream);
-    if (into == nullptr) return true;  // the stream was removed by a record that outlived this one's segment
+    if (into == nullptr) {
+        if (removed_.contains(header.stream)) return true;
+        if (!recover(header.stream)) return false;
+        into = find(header.stream);
+    }
     const run all{header.first_offset, header.count};
     into->use_up(all.first);
     into->next = std::max(into->next, all.end());
@@ -166,6 +169,7 @@ bool spool_state::apply_commit(std::string_view payload) {
 }
 
 group* spool_state::find_group(std::uint64_t stream_number, std::uint64_t group_number, stream*& owner) {
+    use_up_number(static_cast<std::uint32_t>(stream_number));
     owner = find(static_cast<std::uint32_t>(stream_number));
     if (owner == nullptr) return nullptr;
     const auto found = owner->groups.find(static_cast<std::uint32_t>(group_number));
@@ -258,8 +262,10 @@ bool spool_state::apply_stream_change(std::string_view payload) {
     if (!unpack_struct(payload, record)) return false;
     const auto number = static_cast<std::uint32_t>(record.number);
     if (record.change == static_cast<std::uint64_t>(records::settings_change::removed)) {
+        // It has another name than it had when it was recovered in this replay and was not in that one.
+        if (const stream* gone = find(number)) numbers_.erase(gone->name);
         streams_.erase(number);
-        numbers_.erase(record.name);
+        removed_.insert(number);
         return true;
     }
     stream& changed = streams_[number];
@@ -269,8 +275,12 @@ bool spool_state::apply_stream_change(std::string_view payload) {
     changed.settings = record.settings;
     changed.settle_first();  // it may have been told to keep less
     numbers_.insert_or_assign(record.name, number);
-    next_stream_number_ = std::max(next_stream_number_, number + 1);
+    use_up_number(number);
     return true;
+}
+
+void spool_state::use_up_number(std::uint32_t stream_number) {
+    next_stream_number_ = std::max(next_stream_number_, stream_number + 1);
 }
 
 // A group starts where it is told, and goes where it is sent; but what all groups were through with before is
@@ -278,10 +288,11 @@ bool spool_state::apply_stream_change(std::string_view payload) {
 bool spool_state::apply_group_change(std::string_view payload) {
     records::group_change record;
     if (!unpack_struct(payload, record)) return false;
-    stream* owner = find(static_cast<std::uint32_t>(record.stream));
-    if (owner == nullptr) return true;
     const auto number = static_cast<std::uint32_t>(record.number);
     next_group_number_ = std::max(next_group_number_, number + 1);
+    use_up_number(static_cast<std::uint32_t>(record.stream));
+    stream* owner = find(static_cast<std::uint32_t>(record.stream));
+    if (owner == nullptr) return true;
     if (record.change == static_cast<std::uint64_t>(records::settings_change::removed)) {
         owner->remove_group(number);
         return true;

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,9 @@ class spool_state {
     void forget_ids_before(std::uint64_t wall_s) { ids_.forget_before(wall_s); }
     std::uint32_t next_stream_number() const noexcept { return next_stream_number_; }
     std::uint32_t next_group_number() const noexcept { return next_group_number_; }
+    /// No stream is made with this number any more: there was one, though all that is left of it may be its
+    /// acks.
+    void use_up_number(std::uint32_t stream_number);
 
   private:
     bool apply_messages(const log::record_header& header, std::string_view payload);
@@ -75,6 +79,7 @@ class spool_state {
     };
     std::vector<uncommitted> uncommitted_;  // outputs whose commit has not come yet
     id_window ids_;
+    std::set<std::uint32_t> removed_;  // streams, since the snapshot
     std::uint32_t next_stream_number_ = 1;
     std::uint32_t next_group_number_ = 1;
     std::optional<std::uint64_t> stopped_;

@@ -89,6 +89,45 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("damage: a stream whose settings are lost comes back, though others were made after it") {
+    table t;
+    for (const char* name : {"s", "other"}) REQUIRE(t.tell("stream.create", {{"stream", name}}).empty());
+    t.put({message{"old 0"}, message{"old 1"}});
+    t.pass(second_ns);
+    t.die(false);
+    damage(t.disk(), log::record_type::stream_settings);
+    t.crash(false);
+    CHECK(read_all(t, "recovered.1") == std::vector<std::string>{"old 0", "old 1"});
+    t.restart(true);
+    CHECK(read_all(t, "recovered.1") == std::vector<std::string>{"old 0", "old 1"});
+    CHECK(t.tell("stream.remove", {{"stream", "recovered.1"}}).empty());
+    t.restart(false);
+    CHECK(t.find("recovered.1") == nullptr);
+}
+
+TEST_CASE(
+    "damage: a stream of which only acks are left, or a damage with its number, leaves its number unused") {
+    for (const bool acked : {false, true}) {
+        CAPTURE(acked);
+        table t;
+        t.consumer("w");
+        t.settle();
+        t.put({message{"a"}, message{"b"}});
+        if (acked) CHECK(t.work("w").size() == 2);
+        t.pass(second_ns);
+        t.die(false);
+        damage(t.disk(), log::record_type::stream_settings);
+        const place lost = place_of(t.disk(), 0);
+        const std::uint64_t byte = lost.from + (acked ? 8 : 60);  // of the header, of the payload
+        const char flipped = static_cast<char>(t.disk().contents(lost.file).at(byte) ^ 0x40);
+        t.disk().overwrite(lost.file, byte, {&flipped, 1});
+        t.crash(false);
+        CHECK(t.put({message{"new"}}).empty());
+        CHECK(t.find("s")->number == 2);
+        CHECK(read_all(t, "s") == std::vector<std::string>{"new"});
+    }
+}
+
 TEST_CASE("damage: what the disk does not give is asked for again, and comes when the disk is well again") {
     table t;
     put_on_bad_blocks(t);
