@@ -1,0 +1,162 @@
+// Every byte of a spool's directory damaged in turn, and every file: what is promised of damage holds for
+// all.
+//
+// The suite plays a sample; with FERRY_EXHAUSTIVE=1, as in tests/exhaustive/run, it plays all.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include "tests/spool/exhaustive_judge.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+
+namespace {
+
+constexpr std::size_t complaints_max = 20;  // that are shown
+constexpr std::size_t sector_bytes = 512;
+constexpr std::size_t zeros_step = 61;  // of a tail that was never written
+
+const short_history& the_history() {
+    static const short_history history = live_shortly();
+    return history;
+}
+
+const judge& the_judge() {
+    static const judge all{the_history()};
+    return all;
+}
+
+// Plays damages, all or every n-th, and counts what came of them.
+class damages {
+  public:
+    explicit damages(std::size_t every) : every_{std::getenv("FERRY_EXHAUSTIVE") != nullptr ? 1 : every} {}
+
+    ~damages() {
+        MESSAGE(fmt::format(
+            "{} of {} played: {} refused, {} without a report, {} messages lost ({} of them namelessly), "
+            "{} came back; {} complaints, {} ms",
+            played_, met_, refused_, silent_, lost_, nameless_, back_, complaints_,
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - since_)
+                .count()));
+    }
+
+    // Whether it is this one's turn: making the damage is work too.
+    bool wanted() { return met_++ % every_ == 0; }
+
+    void play(const std::string& what, const directory_files& files) {
+        ++played_;
+        const verdict said = the_judge().look(files);
+        refused_ += said.refused;
+        silent_ += !said.refused && said.reported == 0;
+        lost_ += said.lost;
+        nameless_ += said.nameless;
+        back_ += said.back;
+        for (const std::string& each : said.complaints)
+            if (++complaints_ <= complaints_max) FAIL_CHECK(fmt::format("{}: {}", what, each));
+    }
+
+  private:
+    const std::size_t every_;
+    const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+    std::size_t met_ = 0, played_ = 0, refused_ = 0, silent_ = 0, lost_ = 0, nameless_ = 0, back_ = 0,
+                complaints_ = 0;
+};
+
+std::size_t written_bytes(const std::string& bytes) {
+    return bytes.find_last_not_of('\0') + 1;
+}
+
+}  // namespace
+
+TEST_CASE("exhaustive: a spool that nobody damaged gives everything that is open") {
+    const verdict said = the_judge().look(the_history().files);
+    for (const std::string& each : said.complaints) FAIL_CHECK(each);
+    CHECK(said.lost == 0);
+    CHECK(said.back == 0);
+    CHECK(said.reported == 0);
+}
+
+TEST_CASE(
+    "exhaustive: whichever bit flips, nothing wrong is given out and only what stood there is missing") {
+    damages all{23};
+    directory_files files = the_history().files;
+    for (const auto& [name, bytes] : the_history().files)
+        for (std::size_t at = 0; at < bytes.size(); at += at < written_bytes(bytes) ? 1 : zeros_step) {
+            if (!all.wanted()) continue;
+            char& byte = files[name][at];
+            const char was = byte;
+            byte = static_cast<char>(byte ^ 1 << at % 8);
+            all.play(fmt::format("{} flipped at {}", name, at), files);
+            byte = was;
+        }
+}
+
+TEST_CASE("exhaustive: wherever a file is cut, what stands before is given out") {
+    damages all{29};
+    directory_files files = the_history().files;
+    for (const auto& [name, bytes] : the_history().files) {
+        for (std::size_t to = 0; to < bytes.size(); to += to < written_bytes(bytes) ? 1 : zeros_step) {
+            if (!all.wanted()) continue;
+            files[name] = bytes.substr(0, to);
+            all.play(fmt::format("{} cut at {}", name, to), files);
+        }
+        files[name] = bytes;
+    }
+}
+
+TEST_CASE("exhaustive: a file that is missing, or another's copy, or exchanged with another, is damage") {
+    damages all{3};
+    directory_files files = the_history().files;
+    for (const auto& [name, bytes] : the_history().files) {
+        if (all.wanted()) {
+            files.erase(name);
+            all.play(name + " missing", files);
+            files[name] = bytes;
+        }
+        for (const auto& [other, others] : the_history().files) {
+            if (other == name) continue;
+            if (all.wanted()) {
+                files[name] = others;
+                all.play(fmt::format("{} a copy of {}", name, other), files);
+            }
+            if (name < other && all.wanted()) {
+                files[name] = others;
+                files[other] = bytes;
+                all.play(fmt::format("{} and {} exchanged", name, other), files);
+                files[other] = others;
+            }
+            files[name] = bytes;
+        }
+    }
+}
+
+TEST_CASE("exhaustive: sectors that are zeroed, or stand in each other's place, are damage") {
+    damages all{29};
+    std::vector<std::pair<std::string, std::size_t>> sectors;
+    for (const auto& [name, bytes] : the_history().files)
+        for (std::size_t at = 0; at < written_bytes(bytes); at += sector_bytes)
+            sectors.emplace_back(name, at);
+    directory_files files = the_history().files;
+    const auto restore = [&](const std::string& name) { files[name] = the_history().files.at(name); };
+    for (const auto& [name, at] : sectors) {
+        const std::string here = files[name].substr(at, sector_bytes);
+        if (all.wanted()) {
+            files[name].replace(at, here.size(), here.size(), '\0');
+            all.play(fmt::format("{} zeroed at {}", name, at), files);
+            restore(name);
+        }
+        for (const auto& [other, other_at] : sectors) {
+            if (std::pair{other, other_at} <= std::pair{name, at} || !all.wanted()) continue;
+            const std::string there = files[other].substr(other_at, sector_bytes);
+            files[name].replace(at, there.size(), there);
+            files[other].replace(other_at, here.size(), here);
+            all.play(fmt::format("{} at {} and {} at {} exchanged", name, at, other, other_at), files);
+            restore(name);
+            restore(other);
+        }
+    }
+}
