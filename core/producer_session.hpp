@@ -77,6 +77,8 @@ class producer_session {
     std::size_t bytes_pending() const noexcept { return bytes_pending_; }
     bool idle() const noexcept { return unconfirmed_.empty() && gathering_.count == 0; }
     bool opened() const noexcept { return opened_; }
+    /// What a batch may have now: messages of fewer bytes together, by `item_bytes_max`, share one.
+    std::size_t batch_limit() const noexcept { return batch_limit_; }
     bool should_wake() const noexcept;  ///< the open batch can leave: the loop should tick
     /// Why nothing can be put any more (denied, fenced, read-only, removed ...); code empty while all is
     /// well.

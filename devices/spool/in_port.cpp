@@ -91,7 +91,7 @@ void in_port::put(instant now) {
     retry_at_ns_ = 0;
     if (!session_->failed_code().empty()) session_.emplace(session_for(counts_));
     if (fate_) return;
-    std::size_t room = producer_session_options{}.batch_bytes_max;
+    std::size_t room = session_->batch_limit();  // one batch has one fate
     while (under_way_ < kept_.size()) {
         const message& next = kept_[under_way_];
         const std::size_t bytes = item_bytes_max(next);

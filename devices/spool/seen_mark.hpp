@@ -1,7 +1,8 @@
 // What an ordered group may have shown to somebody before it was cut off, of all it has not looked at again.
 //
-// A restart cannot say for each message that was left for its key whether it was out; so what lies below the mark
-// comes flagged, with as many attempts as there were restarts - but for what was redriven since, which begins anew.
+// A restart cannot say for each message that was left for its key whether it was out; so what lies below the
+// mark comes flagged, with as many attempts as there were restarts - but for what was redriven since, which
+// begins anew.
 //
 //     seen_mark seen;
 //     seen.raise(1000, floor);                  // cut off: below 1000 all may have been seen

@@ -32,6 +32,7 @@ struct answered_port {
     instant now{1'000'000'000, 1'000'000'000};
     std::uint64_t channel = 0;
     std::uint64_t sequence = 0;
+    std::uint64_t window_bytes = 8 << 20;
     std::vector<std::string> stored;  // the payloads
 
     /// Gives each PUT to `judge`, which says with which code it is refused; empty stores it.
@@ -54,7 +55,7 @@ struct answered_port {
                 REQUIRE(decode(what.head, asked));
                 CHECK(asked.stream == "jobs");
                 channel = asked.channel;
-                return reply(opened{channel, "12345678", 1, sequence, 64, 8 << 20});
+                return reply(opened{channel, "12345678", 1, sequence, 64, window_bytes});
             }
             case kind::put: {
                 protocol::put asked;
@@ -77,7 +78,7 @@ struct answered_port {
                                      {{asked.first, asked.count, stored.size() - payloads.size(), 0}},
                                      0,
                                      1000,
-                                     1 << 30});
+                                     window_bytes + sequence * 1000});
             }
             default:
                 return;
@@ -114,6 +115,21 @@ TEST_CASE("in port: what is refused for now is kept, put again in order, and sai
     REQUIRE(scene.said.size() == 2);
     CHECK(scene.said[0].find("full") != std::string::npos);
     CHECK(scene.said[1].find("again") != std::string::npos);
+}
+
+TEST_CASE("in port: where the window is small it goes on behind each of its batches, which are small then") {
+    answered_port scene;
+    scene.window_bytes = 16 << 10;
+    constexpr std::size_t count = 200;
+    const std::string body(1000, 'x');
+    std::size_t sent = 0;
+    const auto all = [&] {
+        while (sent < count && scene.jobs.send(body, 0ms) == outcome::done) ++sent;
+        return scene.stored.size() == count;
+    };
+    scene.turn_until(all, takes_all);
+    scene.turn(takes_all);
+    CHECK(scene.port.stats().stored == count);
 }
 
 TEST_CASE("in port: a spool that turned read-only is asked again, and nothing is dropped meanwhile") {
