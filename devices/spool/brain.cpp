@@ -55,6 +55,7 @@ void brain::use_up_lost(stream& of, const std::vector<log::damage>& damages) {
 // After an unclean stop somebody may have seen what lies below the delivered marks, and offsets below the
 // told marks: the first comes back flagged, the second are not used again.
 void brain::settle_restart() {
+    parts_.state.replayed();
     const bool clean = parts_.state.stopped_before(parts_.options.incarnation);
     for (const log::damage& each : parts_.options.damages)
         if (!each.torn_tail) parts_.state.use_up_number(each.stream);

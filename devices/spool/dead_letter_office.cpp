@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/offset_list.hpp"
+#include "devices/spool/runs.hpp"
 
 namespace ferry {
 namespace {
@@ -22,14 +23,6 @@ std::uint64_t total(const std::vector<run>& runs) {
     std::uint64_t count = 0;
     for (const run& each : runs) count += each.count;
     return count;
-}
-
-void add_run(std::vector<run>& runs, run more) {
-    if (more.count == 0) return;
-    if (!runs.empty() && runs.back().end() == more.first)
-        runs.back().count += more.count;
-    else
-        runs.push_back(more);
 }
 
 // The lowest that are too many, and those that died too long ago; 0 is no limit.

@@ -265,7 +265,7 @@ bool spool_state::apply_stream_change(std::string_view payload) {
         // It has another name than it had when it was recovered in this replay and was not in that one.
         if (const stream* gone = find(number)) numbers_.erase(gone->name);
         streams_.erase(number);
-        removed_.insert(number);
+        if (replaying_) removed_.insert(number);
         return true;
     }
     stream& changed = streams_[number];
@@ -277,6 +277,11 @@ bool spool_state::apply_stream_change(std::string_view payload) {
     numbers_.insert_or_assign(record.name, number);
     use_up_number(number);
     return true;
+}
+
+void spool_state::replayed() {
+    replaying_ = false;
+    removed_.clear();
 }
 
 void spool_state::use_up_number(std::uint32_t stream_number) {

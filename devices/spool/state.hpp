@@ -31,6 +31,9 @@ class spool_state {
     /// Replaces the state. False when the bytes are no snapshot this version reads.
     bool load(std::string_view saved, instant now);
 
+    /// The log is replayed; what follows is new, and of streams that are there.
+    void replayed();
+
     /// Whether the run before `incarnation` was stopped in order. A run that wrote nothing and then died
     /// leaves the clean snapshot of the one before it on top; its number tells the two apart.
     bool stopped_before(std::uint64_t incarnation) const noexcept {
@@ -79,7 +82,8 @@ class spool_state {
     };
     std::vector<uncommitted> uncommitted_;  // outputs whose commit has not come yet
     id_window ids_;
-    std::set<std::uint32_t> removed_;  // streams, since the snapshot
+    bool replaying_ = true;
+    std::set<std::uint32_t> removed_;  // streams, as the replay met them
     std::uint32_t next_stream_number_ = 1;
     std::uint32_t next_group_number_ = 1;
     std::optional<std::uint64_t> stopped_;
