@@ -29,6 +29,13 @@ exit_code code_of_refusal(std::string_view code) {
     return code_of(errc_of(code));
 }
 
+std::chrono::milliseconds parse_lease(std::string_view flag, const std::string& text) {
+    const auto lease = std::chrono::ceil<std::chrono::milliseconds>(parse_duration(flag, text));
+    if (lease < std::chrono::milliseconds{1} || lease > std::chrono::hours{12})
+        throw usage_error{fmt::format("{}: 1ms to 12h, not '{}'", flag, text)};
+    return lease;
+}
+
 std::string parse_from(std::string_view flag, const std::string& text) {
     const start_point at = parse_start(flag, text, read_clocks().wall_ns);
     if (at.at != start_point::kind::time) return text;

@@ -1,6 +1,7 @@
 // What the commands that talk to a spool share: grades, stream names, and what its refusals mean for a shell.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -20,7 +21,10 @@ void check_name(std::string_view what, const std::string& name);
 /// The exit code for a refusal with this code of the protocol.
 exit_code code_of_refusal(std::string_view code);
 
-/// Where a group (or a reader) starts, as the spool takes it. Throws usage_error for times: not supported.
+/// How long a lease may be asked for: 1 ms to 12 h. Throws usage_error.
+std::chrono::milliseconds parse_lease(std::string_view flag, const std::string& text);
+
+/// Where a group (or a reader) starts, as the spool takes it. Throws usage_error.
 std::string parse_from(std::string_view flag, const std::string& text);
 
 /// Leaves the group when its last acks are answered; a signal or -t shortens that to a moment.

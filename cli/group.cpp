@@ -26,18 +26,6 @@ struct group_options {
     filter_flags wants;
 };
 
-std::int64_t read_lease_ms(const std::string& text) {
-    const auto lease = std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease", text));
-    if (lease.count() == 0) throw usage_error{"--lease: at least 1ms"};
-    return lease.count();
-}
-
-std::int64_t read_lease_max_ms(const std::string& text) {
-    const auto most = std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease-max", text));
-    if (most.count() == 0) throw usage_error{"--lease-max: at least 1ms"};
-    return most.count();
-}
-
 // "0s,1s,5s" as the milliseconds the spool reads.
 std::string read_backoff(const std::string& text) {
     std::string steps;
@@ -62,12 +50,14 @@ void declare_settings(command_line& line, header_map& settings) {
     line.value(
         "--from", "START", "create: first (default), new, an offset or a time (--from=-5m)",
         [&](const std::string& text) { settings.insert_or_assign("from", parse_from("--from", text)); });
-    line.value(
-        "--lease", "DUR", "create: how long a consumer has for a message unless it renews (30s)",
-        [&](const std::string& text) { settings.insert_or_assign("group_lease_ms", read_lease_ms(text)); });
-    line.value(
-        "--lease-max", "DUR", "create: a lease is not renewed beyond this (12h)",
-        [&](const std::string& text) { settings.insert_or_assign("lease_max_ms", read_lease_max_ms(text)); });
+    line.value("--lease", "DUR", "create: how long a consumer has for a message unless it renews (30s)",
+               [&](const std::string& text) {
+                   settings.insert_or_assign("group_lease_ms", parse_lease("--lease", text).count());
+               });
+    line.value("--lease-max", "DUR", "create: a lease is not renewed beyond this (12h)",
+               [&](const std::string& text) {
+                   settings.insert_or_assign("lease_max_ms", parse_lease("--lease-max", text).count());
+               });
     line.value("--backoff", "DUR,...",
                "create: pause after the 1st, 2nd, ... failure; the last repeats (0s,1s,5s,30s)",
                [&](const std::string& text) { settings.insert_or_assign("backoff_ms", read_backoff(text)); });

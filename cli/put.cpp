@@ -195,6 +195,20 @@ void declare_put(command_line& line, put_flags& flags) {
     declare_wishes(line, flags);
 }
 
+// A header that the spool obeys is given by its flag: as -H it would be text, where most of them are numbers.
+void check_headers(const put_flags& flags) {
+    constexpr std::array numbers{"delay", "ttl", "priority", "deliver-at", "expires-at"};
+    for (const auto& [name, value] : flags.shared.headers) {
+        if (flags.wishes.contains(name))
+            throw usage_error{fmt::format("--{0} and a header '{0}' say the same: give one of them", name)};
+        if (std::find(numbers.begin(), numbers.end(), name) == numbers.end()) continue;
+        const char* instead = name.ends_with("-at") ? "with --in json, in 'headers'" : "with its flag, --";
+        throw usage_error{
+            fmt::format("the header '{}' is a number for the spool, and -H gives text: say it {}{}", name,
+                        instead, name.ends_with("-at") ? "" : name)};
+    }
+}
+
 // Sends until the input or the time ends; gives the number of messages put.
 class putting {
   public:
@@ -335,6 +349,7 @@ int run_put(command_line& line) {
     if (flags.json) flags.lines = confirm_lines::json;
     const endpoints where = take_endpoint(words, flags.shared);
     if (words.empty()) throw usage_error{"STREAM is missing"};
+    check_headers(flags);
     check_name("stream", words[0]);
     if (words.size() > 2) throw usage_error{fmt::format("one argument too many: '{}'", words[2])};
     flags.producer.stream = words[0];

@@ -72,8 +72,7 @@ void declare_take(command_line& line, take_flags& flags) {
                [&](const std::string& word) { flags.credit = parse_count("--credit", word); });
     line.value("--lease", "DUR", "how long a message is ours without a sign of life",
                [&](const std::string& word) {
-                   flags.consumer.lease =
-                       std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--lease", word));
+                   flags.consumer.lease = parse_lease("--lease", word);
                    flags.of_group = true;
                });
     line.flag("--peek", "read without a group: nothing is leased or acked", flags.peek);

@@ -225,7 +225,10 @@ class Consumer(Channel):
         return self.settle(DEAD, message, reason.encode())
 
     def commit(self, message, stream, *items):
-        """Stores the items and acks the message, both or neither. When it is Refused the message stays on lease."""
+        """Stores the items and acks the message, both or neither. When it is Refused the message stays on lease;
+        after TimeoutError only the same commit may be asked for again."""
+        if self.held.get(message.offset) != message.lease:
+            return False  # settled, or not ours; the spool would take it for the commit that settled it
         batch, number = b"".join(items), time.time_ns()
         output = [stream.encode(), len(items), 1, crc32c(batch), number, len(batch)]
         return self.settle(COMMIT, message, number, [output], body=batch)

@@ -163,6 +163,22 @@ bool read_settings(const header_map& options, settings& into, std::string& probl
     return false;
 }
 
+std::string show_differences(const settings& has, const settings& asked) {
+    const auto words = [](const header_value& value) {
+        const auto* const number = std::get_if<std::int64_t>(&value);
+        return number != nullptr ? std::to_string(*number) : std::get<std::string>(value);
+    };
+    std::string text;
+    const auto add = [&](std::string_view name, const std::string& one, const std::string& other) {
+        if (one == other) return;
+        text += (text.empty() ? "" : ", ") + std::string{name} + " is '" + one.substr(0, 64) + "', not '" +
+                other.substr(0, 64) + "'";
+    };
+    add("from", has.from, asked.from);
+    for (const group_setting& each : table) add(each.shown, words(each.show(has)), words(each.show(asked)));
+    return text;
+}
+
 void show_settings(const settings& from, header_map& row) {
     for (const group_setting& each : table) row.insert_or_assign(std::string{each.shown}, each.show(from));
 }

@@ -26,6 +26,9 @@ std::span<const group_setting> group_setting_table();
 /// cannot be.
 bool read_settings(const header_map& options, group_settings& into, std::string& problem);
 
+/// In words, what is otherwise in `asked` than in `has`.
+std::string show_differences(const group_settings& has, const group_settings& asked);
+
 /// Adds all settings to the group's row.
 void show_settings(const group_settings& from, header_map& row);
 

@@ -55,8 +55,8 @@ group* settlement::find_or_create(session& from, stream& in, const std::string& 
     if (std::string wrong; !read_settings(options, asked, wrong)) return refuse(code::bad_option, wrong);
     if (found != nullptr) {
         if (found->settings == asked) return found;
-        return refuse(code::differs, "group '" + name + "' exists with other settings (it starts from " +
-                                         found->settings.from + ")");
+        return refuse(code::differs, "group '" + name + "' exists with other settings: " +
+                                         show_differences(found->settings, asked));
     }
     if (!create) return refuse(code::no_such_group, "no group '" + name + "' on stream '" + in.name + "'");
     if (!parts_.allowed(from, verb::consume, in.name)) return refuse(code::denied, "not permitted");

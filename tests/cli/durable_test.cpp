@@ -93,12 +93,28 @@ TEST_CASE("cli: what a spool cannot do is said in words and by the exit code") {
     CHECK(run_ferry({"take", "tcp://127.0.0.1:1", "s", "--wait", "100ms"}).status == 4);
     const finished header = run_ferry({"put", spool.at, "s", "-H", "priority=3", "x"});
     CHECK(header.status == 2);
-    CHECK(header.err.find("unsupported") != std::string::npos);
+    CHECK(header.err.find("say it with its flag, --priority") != std::string::npos);
+    const finished twice = run_ferry({"put", spool.at, "s", "-H", "message-id=a", "--message-id", "b", "x"});
+    CHECK(twice.status == 2);
+    CHECK(twice.err.find("'message-id' say the same") != std::string::npos);
+    CHECK(run_ferry({"put", spool.at, "s", "-H", "deliver-at=3", "x"}).status == 2);
+    const finished word =
+        run_ferry({"put", spool.at, "s", "--in", "json"}, {.input = R"({"payload":"x","headers":{"priority":"high"}})"});
+    CHECK(word.status == 2);
+    CHECK(word.err.find("unsupported") != std::string::npos);
+    const finished lease = run_ferry({"take", spool.at, "s", "--lease", "13h", "-n", "1"});
+    CHECK(lease.status == 2);
+    CHECK(lease.err.find("--lease: 1ms to 12h, not '13h'") != std::string::npos);
+    CHECK(run_ferry({"group", "create", spool.at, "s", "g0", "--lease-max", "0s"}).status == 2);
     run_ferry({"take", spool.at, "s", "--group", "g", "--from", "new", "--idle", "50ms"});
     const finished differs =
         run_ferry({"take", spool.at, "s", "--group", "g", "--from", "first", "--idle", "50ms"});
     CHECK(differs.status == 2);
-    CHECK(differs.err.find("differs") != std::string::npos);
+    CHECK(differs.err.find("differs: group 'g' exists with other settings: from is 'new', not 'first'") !=
+          std::string::npos);
+    const finished filter =
+        run_ferry({"take", spool.at, "s", "--group", "g", "--filter", "a.*", "--idle", "50ms"});
+    CHECK(filter.err.find("other settings: filter is '', not 'a.*'") != std::string::npos);
 }
 
 TEST_CASE(
@@ -158,5 +174,5 @@ TEST_CASE("cli: put --delay, --ttl and --priority say when a message comes, and 
     CHECK(wrong.status == 2);
     const finished refused = run_ferry({"put", spool.at, "jobs", "x", "-H", "delay=soon"});
     CHECK(refused.status == 2);
-    CHECK(refused.err.find("the header 'delay' is an int") != std::string::npos);
+    CHECK(refused.err.find("the header 'delay' is a number") != std::string::npos);
 }
