@@ -5,6 +5,7 @@
 //
 // A message that was met first has its key until it is settled for good, through nacks, back-off and lost
 // leases; so messages of one key are never out twice and never overtake. One without a key is ready at once.
+// One that is removed while it waits still has its turn, until its removal is durable.
 // Keys are known by a hash of 64 bits: two that fall together wait for each other, and nothing else happens.
 //
 // Costs: some 200 bytes a held key, 8 bytes a waiting message in short lines and 2 or fewer in long ones;
@@ -43,16 +44,19 @@ class key_order {
     /// These are settled. Gives the keys they had; each stays held until `free`.
     std::vector<std::uint64_t> settle(run done);
     bool awaited(std::uint64_t key) const;
-    /// Lets the next in the key's line be ready, of those that are still there.
-    template <typename StillThere>
-    void free(std::uint64_t key, StillThere still_there) {
+    enum class standing : std::uint8_t { there, going, gone };
+    /// Gives the key to the next in its line: one that is still there is ready then, one that is going has it
+    /// until it is settled again, when that is durable.
+    template <typename Look>
+    void free(std::uint64_t key, Look look) {
         const auto held = held_.find(key);
         if (held == held_.end() || --held->second.out > 0) return;
         while (const auto next = held->second.waiting.take()) {
-            if (!still_there(*next)) continue;
+            const standing is = look(*next);
+            if (is == standing::gone) continue;
             held->second.out = 1;
             holders_.emplace(*next, key);
-            ready_.add(*next);
+            if (is == standing::there) ready_.add(*next);
             return;
         }
         held_.erase(held);
@@ -90,6 +94,15 @@ struct ordered_run {
     offset_set unknown;       ///< out, or were, and their keys are not known yet: read before all else
     offset_set unmet;         ///< passed over in an earlier run, and dead letters that came back
     std::size_t blind = 0;    ///< turns, not durable yet, that settled some of these: any key may be theirs
+    std::map<std::uint64_t, offset_set> going;  ///< settled while they wait, by turn, until it is durable
+    std::uint64_t turns = 0;
+
+    key_order::standing look(std::uint64_t offset, bool left) const {
+        if (left) return key_order::standing::there;
+        for (const auto& [turn, some] : going)
+            if (some.contains(offset)) return key_order::standing::going;
+        return key_order::standing::gone;
+    }
 };
 
 }  // namespace ferry

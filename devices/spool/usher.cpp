@@ -19,51 +19,68 @@ ordered_run& usher::run_of(const stream& from, group& whose) {
     whose.each_open([&](run open) { at->unknown.add(open); });
     whose.each_left([&](run left) { at->unmet.add(left); });
     whose.watch();
-    when_durable(from, whose, *at, {}, true);
+    when_durable(from, whose, *at, {.blind = true});
     return *at;
 }
 
-// These keys are free then. Blind: something was settled whose key is not known, so nothing may go before.
-void usher::when_durable(const stream& from, const group& whose, ordered_run& at,
-                         std::vector<std::uint64_t> keys, bool blind) {
-    at.blind += blind ? 1 : 0;
+// These keys are free then, and what waited is gone. Blind: something was settled whose key is not known, so
+// nothing may go before.
+void usher::when_durable(const stream& from, const group& whose, ordered_run& at, settled_turn turn) {
     const auto durable = static_cast<protocol::grade>(from.settings.grade);
-    const bool awaited = blind || std::ranges::any_of(keys, [&](auto key) { return at.keys.awaited(key); });
-    if (awaited && durable == protocol::grade::synced) parts_.journal.sync_now();
-    parts_.journal.when(durable,
-                        [this, which = brain_parts::group_key{from.number, whose.number}, seeks = at.seeks,
-                         keys = std::move(keys), blind] { free(which, seeks, keys, blind); });
+    const auto awaited = [&](std::uint64_t key) { return at.keys.awaited(key); };
+    const bool in_haste = turn.blind || std::ranges::any_of(turn.keys, awaited);
+    if (in_haste && durable == protocol::grade::synced) parts_.journal.sync_now();
+    at.blind += turn.blind ? 1 : 0;
+    const std::uint64_t number = ++at.turns;
+    if (!turn.waited.empty()) at.going.emplace(number, std::move(turn.waited));
+    parts_.journal.when(durable, [this, which = brain_parts::group_key{from.number, whose.number},
+                                  seeks = at.seeks, number, keys = std::move(turn.keys),
+                                  blind = turn.blind] { free(which, seeks, number, keys, blind); });
 }
 
 // What became of messages since the last turn: the keys of those that are settled wait for the disk. Where
 // they are not known yet everything waits.
 void usher::hear(const stream& from, group& whose, ordered_run& at) {
-    std::vector<std::uint64_t> keys;
-    bool blind = false;
+    settled_turn turn;
     for (const run& each : whose.take_settled()) {
-        blind =
-            blind || at.unknown.next_run(each.first, each.end()) || at.unmet.next_run(each.first, each.end());
+        turn.blind = turn.blind || at.unknown.next_run(each.first, each.end()) ||
+                     at.unmet.next_run(each.first, each.end());
         at.unknown.remove(each);
         at.unmet.remove(each);
-        for (const std::uint64_t key : at.keys.settle(each)) keys.push_back(key);
+        const std::vector<std::uint64_t> had = at.keys.settle(each);
+        turn.keys.insert(turn.keys.end(), had.begin(), had.end());
+        if (had.size() < each.count && at.keys.keys_held() > 0) turn.waited.add(each);
     }
     for (const run& each : whose.take_came_back())
-        for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
-            if (whose.left(offset)) at.unmet.add(run{offset, 1});  // it may be settled meanwhile
-    if (!keys.empty() || blind) when_durable(from, whose, at, std::move(keys), blind);
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) {
+            if (!whose.left(offset)) continue;  // it was settled meanwhile
+            at.unmet.add(offset);
+            turn.waited.remove(offset);
+            for (auto& [number, some] : at.going) some.remove(offset);
+        }
+    if (!turn.keys.empty() || !turn.waited.empty() || turn.blind)
+        when_durable(from, whose, at, std::move(turn));
 }
 
-void usher::free(brain_parts::group_key which, std::uint64_t seeks, const std::vector<std::uint64_t>& keys,
-                 bool was_blind) {
+void usher::free(brain_parts::group_key which, std::uint64_t seeks, std::uint64_t turn,
+                 std::vector<std::uint64_t> keys, bool was_blind) {
     const auto found = parts_.group_runs.find(which);
     const stream* from = parts_.state.find(which.first);
     if (from == nullptr || found == parts_.group_runs.end() || !found->second.ordered) return;
     const auto whose = from->groups.find(which.second);
-    if (whose == from->groups.end() || found->second.ordered->seeks != seeks) return;
-    found->second.ordered->blind -= was_blind ? 1 : 0;
+    ordered_run& at = *found->second.ordered;
+    if (whose == from->groups.end() || at.seeks != seeks) return;
+    at.blind -= was_blind ? 1 : 0;
+    if (auto gone = at.going.extract(turn)) {
+        std::uint64_t next = 0;
+        while (const auto each = gone.mapped().next_run(next, ~std::uint64_t{0})) {
+            const std::vector<std::uint64_t> had = at.keys.settle(*each);
+            keys.insert(keys.end(), had.begin(), had.end());
+            next = each->end();
+        }
+    }
     for (const std::uint64_t key : keys)
-        found->second.ordered->keys.free(key,
-                                         [&](std::uint64_t offset) { return whose->second.left(offset); });
+        at.keys.free(key, [&](std::uint64_t offset) { return at.look(offset, whose->second.left(offset)); });
     parts_.touched.insert(which.first);
 }
 

@@ -37,10 +37,14 @@ class usher {
     ordered_run& run_of(const stream& from, group& whose);
     const ordered_run* find_run(const stream& from, const group& whose) const;
     void hear(const stream& from, group& whose, ordered_run& at);
-    void when_durable(const stream& from, const group& whose, ordered_run& at,
-                      std::vector<std::uint64_t> keys, bool blind);
-    void free(brain_parts::group_key which, std::uint64_t seeks, const std::vector<std::uint64_t>& keys,
-              bool was_blind);
+    struct settled_turn {
+        std::vector<std::uint64_t> keys;  ///< of what had its key
+        offset_set waited;                ///< what may have waited for its own
+        bool blind = false;               ///< there is more, whose keys are not known
+    };
+    void when_durable(const stream& from, const group& whose, ordered_run& at, settled_turn turn);
+    void free(brain_parts::group_key which, std::uint64_t seeks, std::uint64_t turn,
+              std::vector<std::uint64_t> keys, bool was_blind);
     bool learn_keys(const stream& from, ordered_run& at);
     void meet(const stream& from, group& whose, ordered_run& at, const cached_batch& in, protocol::run what,
               bool fresh);

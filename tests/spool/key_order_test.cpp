@@ -83,7 +83,7 @@ TEST_CASE("key order: random meetings and settlings agree with a plain queue for
                 auto& queue = queues.at(freed[0]);
                 queue.pop_front();
                 REQUIRE(order.awaited(freed[0]) == !queue.empty());
-                order.free(freed[0], [](std::uint64_t) { return true; });
+                order.free(freed[0], [](std::uint64_t) { return key_order::standing::there; });
             }
             std::uint64_t heads = 0;
             for (const auto& [key, queue] : queues)
@@ -379,4 +379,49 @@ TEST_CASE("key order: after a crash an ack whose key is not known yet lets nothi
     const given first = t.take("x");
     CHECK(first.contains(0));
     CHECK_FALSE(first.contains(1));
+}
+
+TEST_CASE(
+    "key order: what is removed while it waits for its key lets the next go when the removal is durable") {
+    table t;
+    join(t, "w");
+    std::vector<message> some = with_keys({"k", "k", "k", "other"});
+    some[1].set_header("ttl", std::int64_t{1000});
+    t.put(some);
+    t.settle();
+    REQUIRE(t.take("w") == given{{0, 1}, {3, 1}});
+    t.hold_news();
+    t.ack("w", 0);
+    t.settle();
+    t.pass(2 * second_ns);  // 1 expires behind the ack, which is on disk when its removal is not
+    t.tell_news();
+    t.settle();
+    CHECK(t.take("w").empty());
+    t.sync_again();
+    t.settle();
+    CHECK(t.take("w") == given{{2, 1}});
+}
+
+TEST_CASE("key order: what dies and is redriven before anybody looks again is given out") {
+    table t;
+    consumer_session_options of{.stream = "s", .group = "g", .credit_messages = 100};
+    of.ordered = true;
+    of.max_attempts = 1;
+    t.consumer("w", of);
+    t.put(with_keys({"", "k"}));
+    t.settle();
+    REQUIRE(t.take("w") == given{{0, 1}, {1, 1}});
+    const header_map group{{"stream", "s"}, {"group", "g"}};
+    REQUIRE(t.admin("group.pause", group).code.empty());
+    t.nack("w", 0);  // dead: it has one attempt
+    t.settle();
+    t.disconnect("w");
+    REQUIRE(t.admin("dead.redrive", group).code.empty());
+    t.hold_news();
+    t.admin("group.resume", group);  // answered later
+    t.settle();
+    t.sync_again();
+    t.consumer("x", of);
+    t.settle();
+    CHECK(t.take("x") == given{{0, 1}});
 }

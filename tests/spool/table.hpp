@@ -72,6 +72,14 @@ class table {
     void sync_when_asked() { syncs_always_ = false; }
     /// From now on no sync comes to its end, until the power goes.
     void hold_syncs() { holds_syncs_ = true; }
+    /// The next sync comes to its end, which is told later; what is written behind it is not synced before.
+    void hold_news() { holds_news_ = true; }
+    void tell_news() { brain_->durable(*std::exchange(news_, std::nullopt), now_); }
+    void sync_again() {
+        holds_syncs_ = false;
+        log_->sync();
+        brain_->durable(written_, now_);
+    }
     /// The power goes, and comes again: what was not synced is lost.
     void cut_power() {
         settle();
@@ -433,7 +441,14 @@ class table {
             for (const append_action& each : out.appends) {
                 const bool synced = append(each);
                 brain_->appended(each.ticket, now_);
-                if (synced) brain_->durable(each.ticket, now_);
+                written_ = each.ticket;
+                if (synced && holds_news_) {
+                    news_ = each.ticket;
+                    holds_news_ = false;
+                    holds_syncs_ = true;
+                } else if (synced) {
+                    brain_->durable(each.ticket, now_);
+                }
                 brain_->space(log_->space_now().left);
             }
             for (const release_action& each : out.releases) log_->release(each.stream, each.offset);
@@ -453,6 +468,9 @@ class table {
     std::uint64_t reads_ = 0;
     bool syncs_always_ = true;
     bool holds_syncs_ = false;
+    bool holds_news_ = false;
+    std::optional<std::uint64_t> news_;  // the ticket whose sync has ended, and nobody was told
+    std::uint64_t written_ = 0;
     std::size_t largest_snapshot_ = 0;
     fault_disk disk_{7};
     std::unique_ptr<log::segmented_log> log_;
