@@ -278,7 +278,8 @@ read_result segmented_log::read(std::uint32_t stream, std::uint64_t offset, std:
 }
 
 std::uint64_t segmented_log::record_bytes_max() const {
-    return std::min<std::uint64_t>(parts_->options.segment_bytes / 4, UINT32_MAX);
+    const std::uint64_t quarter = parts_->options.segment_bytes / 4;
+    return std::min<std::uint64_t>(quarter + std::min<std::uint64_t>(quarter, 64 << 10), UINT32_MAX);
 }
 
 bool segmented_log::save_snapshot(std::string_view state) {

@@ -180,7 +180,7 @@ spool::parts::parts(ferry::context& owner, spool_options given)
     of.seed = random_seed();
     of.record_bytes_max = found->log.record_bytes_max();
     of.segment_bytes = options.segment_bytes;
-    of.message_bytes_max = std::min<std::uint64_t>(of.message_bytes_max, of.record_bytes_max - 1024);
+    of.message_bytes_max = std::min<std::uint64_t>(of.message_bytes_max, options.segment_bytes / 4);
     of.default_grade = options.default_grade;
     of.claim_wait_ns = static_cast<std::uint64_t>(options.claim_wait.count()) * 1'000'000;
     of.add_stats = [this](std::vector<header_map>& rows) {

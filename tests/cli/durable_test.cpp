@@ -98,8 +98,8 @@ TEST_CASE("cli: what a spool cannot do is said in words and by the exit code") {
     CHECK(twice.status == 2);
     CHECK(twice.err.find("'message-id' say the same") != std::string::npos);
     CHECK(run_ferry({"put", spool.at, "s", "-H", "deliver-at=3", "x"}).status == 2);
-    const finished word =
-        run_ferry({"put", spool.at, "s", "--in", "json"}, {.input = R"({"payload":"x","headers":{"priority":"high"}})"});
+    const finished word = run_ferry({"put", spool.at, "s", "--in", "json"},
+                                    {.input = R"({"payload":"x","headers":{"priority":"high"}})"});
     CHECK(word.status == 2);
     CHECK(word.err.find("unsupported") != std::string::npos);
     const finished lease = run_ferry({"take", spool.at, "s", "--lease", "13h", "-n", "1"});
@@ -157,6 +157,26 @@ TEST_CASE("cli: what take could not print is not acked, and comes again") {
     CHECK(run_ferry({"put", spool.at, "s"}, {.input = "1\n2\n3\n"}).status == 0);
     CHECK(taking.wait() == 0);
     CHECK(run_ferry({"take", spool.at, "s", "--idle", "1s"}).out == "1\n2\n3\n");
+}
+
+TEST_CASE(
+    "cli: a payload of 16 MiB with topic and headers is put and taken whole, and one byte more is too "
+    "large") {
+    const spool_process spool;
+    std::string payload(16 << 20, 'x');
+    for (std::size_t at = 0; at < payload.size(); at += 4093) payload[at] = static_cast<char>('a' + at % 23);
+    const auto put = [&](const std::string& what) {
+        return run_ferry({"put", spool.at, "large", "--in", "raw", "-T", "topic", "-H",
+                          "note=" + std::string(30'000, 'n')},
+                         {.input = what});
+    };
+    CHECK(put(payload).status == 0);
+    const finished larger = put(payload + "y");
+    CHECK(larger.status == 8);
+    CHECK(larger.err.find("too-large") != std::string::npos);
+    const finished took = run_ferry({"take", spool.at, "large", "-n", "1", "--raw"});
+    CHECK(took.status == 0);
+    CHECK((took.out == payload));
 }
 
 TEST_CASE("cli: put --delay, --ttl and --priority say when a message comes, and whether") {
