@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
+
+#include "devices/spool/runs.hpp"
 
 namespace ferry {
 
@@ -68,7 +71,7 @@ verdict commits::prepare(const session& from, const protocol::commit& request, c
 
 void commits::store(session& from, const protocol::commit& request, const settlement::target& to,
                     std::vector<prepared> outputs) {
-    records::commit record;
+    records::commit record{.lease = request.lease};
     record.settled.push_back({to.in->number, to.whose->number, request.runs});
     for (const prepared& each : outputs) depot_.find_or_create(each.stream);
     for (const prepared& each : outputs) {
@@ -86,10 +89,15 @@ void commits::store(session& from, const protocol::commit& request, const settle
     ++parts_.counters.commits;
     parts_.journal.append(log::record_type::commit, record, parts_.now);
     parts_.touched.insert(to.in->number);
+    answer(from, {request.channel, parts_.options.incarnation, request.lease, request.runs, {}, {}, {}});
+}
+
+// It may have been carried out in this very turn, or before: it is on disk when it is answered.
+void commits::answer(const session& to, done reply) {
     parts_.journal.sync_now();
-    const done reply{request.channel, parts_.options.incarnation, request.lease, request.runs, {}, {}, {}};
-    parts_.journal.when(grade::synced,
-                        [this, number = from.number, reply] { parts_.send(number, encode(reply)); });
+    parts_.journal.when(grade::synced, [this, number = to.number, reply = std::move(reply)] {
+        parts_.send(number, encode(reply));
+    });
 }
 
 void commits::commit(session& from, const protocol::commit& asked, const shared_bytes& body) {
@@ -102,14 +110,19 @@ void commits::commit(session& from, const protocol::commit& asked, const shared_
     parts_.journal.flush_acks(parts_.now);
     protocol::commit request = asked;
     request.runs = each_once(asked.runs);
+    const stream nowhere;
+    const stream& in = to.in == nullptr ? nowhere : *to.in;
+    if (!request.runs.empty() && parts_.state.committed(request.lease, request.runs)) {
+        return answer(from,
+                      {request.channel, parts_.options.incarnation, request.lease, {}, request.runs, {}, {}});
+    }
     ack_outcome outcome = settlement_.judge(from, to, request.lease, request.runs);
     const bool ours = outcome.already.empty() && outcome.stale.empty() && outcome.gone.empty();
     if (!ours) {
         outcome.leased.clear();  // all or nothing
-        const bool durable = !outcome.already.empty();
-        const stream nowhere;
-        return settlement_.answer(from, request.channel, request.lease, to.in == nullptr ? nowhere : *to.in,
-                                  std::move(outcome), durable);
+        // Settled, but not by this commit: its outputs are nowhere.
+        for (const run& each : std::exchange(outcome.already, {})) add_run(outcome.stale, each);
+        return settlement_.answer(from, request.channel, request.lease, in, std::move(outcome), false);
     }
     std::vector<prepared> outputs;
     const verdict wrong =

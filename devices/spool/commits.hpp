@@ -31,6 +31,7 @@ class commits {
                     std::vector<prepared>& into) const;
     verdict prepare(const session& from, const protocol::output& each, shared_bytes batch, stream& unmade,
                     std::vector<prepared>& into) const;
+    void answer(const session& to, protocol::done reply);
     void store(session& from, const protocol::commit& request, const settlement::target& to,
                std::vector<prepared> outputs);
 

@@ -208,7 +208,7 @@ std::vector<run> group::claim(lease& under, run wanted, const lanes& of) {
         return true;
     });
     for (const run& each : claimed) {
-        lost_.regained(under.id, each);
+        lost_.remove(under.id, each);
         add_run(under.runs, each);
         under.outstanding += each.count;
     }

@@ -34,7 +34,7 @@
 #include "devices/spool/dead_letters.hpp"
 #include "devices/spool/filter.hpp"
 #include "devices/spool/lanes.hpp"
-#include "devices/spool/lost_leases.hpp"
+#include "devices/spool/lease_runs.hpp"
 #include "devices/spool/progress.hpp"
 #include "devices/spool/seen_mark.hpp"
 
@@ -310,7 +310,7 @@ class group {
     std::uint64_t delivered_mark_ = 0;
     std::uint64_t claims_below_ = 0;
     seen_mark seen_;
-    lost_leases lost_;
+    lease_runs lost_{1024};  // by their end, a nack, a release, a hand-over or a seek
     bool watched_ = false;
     std::vector<run> settled_, came_back_;  // since somebody asked
     std::uint64_t seeks_ = 0;

@@ -112,11 +112,13 @@ struct output {
     bool valid() const noexcept { return first_offset + count >= first_offset; }
     static auto fields(auto& m) { return std::tie(m.stream, m.first_offset, m.count); }
 };
-/// Acks and what came of them. The outputs stand right before it, and count with it only.
+/// Acks, the lease they were made under, and what came of them. The outputs stand right before it, and count
+/// with it only.
 struct commit {
     std::vector<group_acks> settled;
     std::vector<output> outputs;
-    static auto fields(auto& m) { return std::tie(m.settled, m.outputs); }
+    std::uint64_t lease = 0;
+    static auto fields(auto& m) { return std::tie(m.settled, m.outputs, m.lease); }
 };
 
 /// `seek` is for groups only: from `start` on everything that is kept is new to the group.

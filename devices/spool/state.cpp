@@ -28,8 +28,10 @@ struct saved_state {
     std::uint64_t next_stream_number = 1, next_group_number = 1;
     std::vector<saved_stream> streams;
     std::string ids;
+    std::vector<lease_runs::saved> committed;
     static auto fields(auto& m) {
-        return std::tie(m.version, m.stopped, m.next_stream_number, m.next_group_number, m.streams, m.ids);
+        return std::tie(m.version, m.stopped, m.next_stream_number, m.next_group_number, m.streams, m.ids,
+                        m.committed);
     }
 };
 
@@ -165,6 +167,8 @@ bool spool_state::apply_commit(std::string_view payload) {
         if (!place(*into, made->header, made->head, made->bytes)) return false;
     }
     uncommitted_.clear();
+    for (const records::group_acks& each : record.settled)
+        for (const run& done : each.runs) committed_.add(record.lease, done);
     return apply_acks(record.settled);
 }
 
@@ -392,12 +396,14 @@ std::string spool_state::save(std::optional<std::uint64_t> stopped_incarnation, 
     for (const auto& [number, each] : streams_)
         into.streams.push_back(save_stream(each, now, stopped_incarnation.has_value()));
     into.ids = ids_.save();
+    into.committed = committed_.save();
     return pack_struct(into);
 }
 
 bool spool_state::load(std::string_view saved, instant now) {
     saved_state from;
     if (!unpack_struct(saved, from) || from.version != snapshot_version || !ids_.load(from.ids)) return false;
+    committed_.load(from.committed);
     stopped_ = from.stopped;
     next_stream_number_ = static_cast<std::uint32_t>(from.next_stream_number);
     next_group_number_ = static_cast<std::uint32_t>(from.next_group_number);

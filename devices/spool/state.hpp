@@ -15,6 +15,7 @@
 
 #include "core/clock.hpp"
 #include "core/log/record.hpp"
+#include "devices/spool/lease_runs.hpp"
 #include "devices/spool/stream.hpp"
 
 namespace ferry {
@@ -45,6 +46,10 @@ class spool_state {
     const std::map<std::uint32_t, stream>& streams() const noexcept { return streams_; }
     std::map<std::uint32_t, stream>& streams() noexcept { return streams_; }
     const id_window& ids() const noexcept { return ids_; }
+    /// Whether a commit under this lease settled all of these. The last 32,768 runs of them are known.
+    bool committed(std::uint64_t lease, const std::vector<run>& some) const {
+        return committed_.covers(lease, some);
+    }
     /// Ids older than this are of use to no stream. They may be remembered again by a replay.
     void forget_ids_before(std::uint64_t wall_s) { ids_.forget_before(wall_s); }
     std::uint32_t next_stream_number() const noexcept { return next_stream_number_; }
@@ -82,6 +87,7 @@ class spool_state {
     };
     std::vector<uncommitted> uncommitted_;  // outputs whose commit has not come yet
     id_window ids_;
+    lease_runs committed_{32'768};
     bool replaying_ = true;
     std::set<std::uint32_t> removed_;  // streams, as the replay met them
     std::uint32_t next_stream_number_ = 1;

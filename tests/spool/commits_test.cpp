@@ -98,6 +98,67 @@ TEST_CASE("commits: under a lease that is over nothing is stored, and it says so
     CHECK(t.find("out") == nullptr);
 }
 
+TEST_CASE("commits: what another has settled since a crash, or nobody ever will, is not taken for a commit") {
+    table t;
+    consumer_session& c = t.consumer("c");
+    t.put(2);
+    t.settle();
+    const auto first = c.next(t.now().monotonic_ns);
+    const auto second = c.next(t.now().monotonic_ns);
+    REQUIRE(second);
+    t.cut_off("c");
+    t.restart(false);
+    t.pass(3 * second_ns);  // nobody claims them
+    t.consumer("d");
+    t.settle();
+    REQUIRE(t.take("d").size() == 2);
+    t.ack("d", 0);
+    SUBCASE("an ack and a drop") {
+        t.session("d").dead_letter(t.leases.at(1), 1, "hopeless");
+        t.settle();
+        REQUIRE(t.admin("dead.drop", {{"group", "g"}}).code.empty());
+    }
+    SUBCASE("acks, and a crash more") {
+        t.ack("d", 1);
+        t.settle();
+        t.restart(false);
+    }
+    // It was told to commit them before it noticed anything.
+    const auto one = c.commit(first->lease, first->offset, {to_stream("out", {"1"})}, t.now());
+    const auto other = c.commit(second->lease, second->offset, {to_stream("out", {"2"})}, t.now());
+    t.reconnect("c");
+    t.pass(second_ns);
+    CHECK(one->is == state::lost);
+    CHECK(other->is == state::lost);
+    CHECK(t.find("out") == nullptr);
+}
+
+TEST_CASE("commits: one that was carried out is known through crashes and snapshots, and after a seek") {
+    table t;
+    consumer_session& c = t.consumer("c");
+    t.put(1);
+    t.settle();
+    const auto job = c.next(t.now().monotonic_ns);
+    const auto fate = c.commit(job->lease, job->offset, {to_stream("out", {"once"})}, t.now());
+    t.deaf("c");
+    SUBCASE("a crash") {
+        t.restart(false);
+    }
+    SUBCASE("a snapshot") {
+        t.want_snapshot();
+        t.settle();
+        t.restart(false);
+        t.restart(true);
+    }
+    SUBCASE("a seek") {
+        REQUIRE(t.admin("group.seek", {{"group", "g"}, {"from", "first"}}).code.empty());
+    }
+    t.reconnect("c");
+    t.pass(3 * second_ns);
+    CHECK(fate->is == state::committed);
+    CHECK(stored_in(t, "out") == std::vector<std::string>{"once"});
+}
+
 TEST_CASE("commits: one that is refused stores nothing, and its message comes again") {
     table t;
     REQUIRE(

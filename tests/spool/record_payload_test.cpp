@@ -60,7 +60,7 @@ const std::string golden_group =
     "e"
     "8";
 const std::string golden_snapshot =
-    "9601c00802919b07c4046a6f62739c0000000000000000000000ce000927c0"
+    "9701c00802919b07c4046a6f62739c0000000000000000000000ce000927c0"
     "cd03eecd03e800989192cd03e9019090c40093c400900093c400900093c400900000"
     "919b01c40674"
     "68756d6273"
@@ -75,7 +75,8 @@ const std::string golden_snapshot =
     "900001909197c400c4080102030405060708c0030ccf17979cfe362a000091940706cd03e890949192cd03e80000cd03ee789700"
     "01"
     "0000"
-    "000000c400";
+    "000000c40091"
+    "92cf11223344556677889192cd03e802";
 
 }  // namespace
 
@@ -129,9 +130,9 @@ TEST_CASE("record payload: stream and group settings and producers have the byte
 }
 
 TEST_CASE("record payload: a commit has the bytes the page shows") {
-    holds(commit{{{7, 1, {{1000, 1}}}}, {{8, 500, 2}}},
-          "92919307019192cd03e8019193"
-          "08cd01f402");
+    holds(commit{{{7, 1, {{1000, 1}}}}, {{8, 500, 2}}, 0x1122334455667788},
+          "93919307019192cd03e8019193"
+          "08cd01f402cf1122334455667788");
 }
 
 TEST_CASE("record payload: fields that a newer version appends are skipped") {
