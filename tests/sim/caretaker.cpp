@@ -11,8 +11,9 @@ namespace ferry::test {
 namespace {
 
 const stream* only_stream(const brain& of) {
-    const auto& streams = of.state().streams();
-    return streams.empty() ? nullptr : &streams.begin()->second;
+    for (const auto& [number, each] : of.state().streams())
+        if (each.name == "s") return &each;
+    return nullptr;
 }
 
 }  // namespace
@@ -32,6 +33,7 @@ void world::tell_spool(const std::string& command, header_map arguments, const s
     if (command == "stream.purge")
         for (const char* each : {"g0", "g1"}) model_.loosened(each, of->next);
     if (command == "group.resume") model_.paused(group, false);
+    if (command == "stream.set") limited_at_ = of->messages();
     say("the caretaker asks for", command, group);
     const bool planted = options_.plant_drop_that_is_a_redrive && command == "dead.drop";
     const std::string sent = planted ? "dead.redrive" : command;
@@ -51,12 +53,15 @@ void world::hear_caretaker(const protocol::result& answer) {
         return;
     }
     if (done.command == "stream.purge") model_.purged(done.end);
+    if (done.command == "stream.set") {
+        limited_ = true;
+    }
     if (done.command == "group.pause") model_.paused(done.group, true);
 }
 
 void world::caretaker_step() {
     const stream* of = only_stream(*brain_);
-    if (errand_.session != 0 || of == nullptr || of->groups.empty()) return;
+    if (errand_.session != 0 || of == nullptr || of->groups.empty() || limit_stream()) return;
     const group& whose =
         std::next(of->groups.begin(), static_cast<std::ptrdiff_t>(pick(of->groups.size())))->second;
     if (options_.upheavals && pick(10) == 0) {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr auto written = protocol::grade::written;
 
-const std::array<sim_case, 11> cases = {{
+const std::array<sim_case, 15> cases = {{
     {"power-cuts",
      "synced messages survive power cuts, in order, once, and every redelivery is flagged",
      {},
@@ -62,6 +62,26 @@ const std::array<sim_case, 11> cases = {{
      {.grade = written, .power_cuts = false, .upheavals = true, .keys = true},
      500,
      10'000'001},
+    {"ids",
+     "a message id is stored once, whoever puts it how often, through crashes and power cuts",
+     {.ids = true},
+     500,
+     11'000'001},
+    {"limits",
+     "a full stream refuses or blocks, and what it refused is nowhere",
+     {.disk_errors = true, .ids = true, .limits = true},
+     500,
+     12'000'001},
+    {"commits",
+     "of each message that is consumed the outputs are stored once and with its ack, whatever crashes",
+     {.commits = true},
+     750,
+     13'000'001},
+    {"commits-errors",
+     "nor do they part where writes fail, frames come twice and groups are ordered by keys",
+     {.disk_errors = true, .keys = true, .doubled_frames = true, .commits = true},
+     250,
+     14'000'001},
 }};
 
 }  // namespace
@@ -83,14 +103,19 @@ void sim_tally::add(const world& history) {
     moved += history.seen().moved_count();
     given_up += history.seen().given_up_count();
     cleaned += history.moved() > 0 ? 1 : 0;
+    duplicates += history.duplicates();
+    refusals += history.refusals();
+    outputs += history.outputs_seen();
 }
 
-// That dead letters are moved at all is what `moved` guards; where groups are sent elsewhere it is rarest, in
-// 6 to 14 of 100 histories.
+// That dead letters are moved at all is what `moved` guards; it is rarest where groups are sent elsewhere or
+// ordered, and where messages are committed or refused.
 bool sim_tally::telling(const sim_case& of) const {
-    if (confirmed <= histories) return false;
-    return histories < 100 || (moved > histories / (of.of.keys ? 200 : 40) && cleaned > histories / 4 &&
-                               given_up > histories / 40);
+    if (confirmed <= histories || (of.of.ids && duplicates <= histories) ||
+        (of.of.limits && refusals <= histories / 2) || (of.of.commits && outputs <= histories))
+        return false;
+    const std::uint64_t seldom = histories / (of.of.keys || of.of.commits || of.of.limits ? 200 : 40);
+    return histories < 100 || (moved > seldom && given_up > seldom && cleaned > histories / 4);
 }
 
 }  // namespace ferry::test

@@ -12,6 +12,7 @@ void model::broken(const std::string& what) const {
 // Texts read "producer:number"; numbers of one producer rise.
 void model::place(const std::string& text, std::uint64_t offset) {
     if (!put_.contains(text)) broken("phantom: '" + text + "' was never put");
+    if (refused_.contains(text)) broken("'" + text + "' was refused and is stored");
     if (const auto [at, fresh] = at_offset_.emplace(offset, text); !fresh && at->second != text)
         broken("offset " + std::to_string(offset) + " held '" + at->second + "' and now holds '" + text +
                "'");
@@ -27,6 +28,11 @@ void model::place(const std::string& text, std::uint64_t offset) {
         const bool before = std::stoi(other.substr(other.find(':') + 1)) < number;
         if (before != (other_offset < offset)) broken("'" + other + "' and '" + text + "' changed order");
     }
+}
+
+void model::refused(const std::string& text) {
+    if (offset_of_.contains(text)) broken("'" + text + "' is stored and was refused");
+    refused_.insert(text);
 }
 
 void model::confirmed(const std::string& text, std::uint64_t offset) {
@@ -135,6 +141,8 @@ void model::finished() {
                 !shown_[group].contains(offset) && !perhaps_dropped_[group].contains(offset) &&
                 offset >= loose_below_[group])
                 broken("'" + text + "' was confirmed and never reached " + group);
+    for (const std::string& text : owed_)
+        if (!offset_of_.contains(text)) broken("'" + text + "' was committed and never seen");
 }
 
 }  // namespace ferry::test

@@ -100,6 +100,20 @@ TEST_CASE("sim: ordered groups lose nothing to upheavals") {
     play("keys-upheavals");
 }
 
+TEST_CASE("sim: a message id is stored once, whoever puts it how often, through crashes and power cuts") {
+    play("ids");
+}
+
+TEST_CASE("sim: a full stream refuses or blocks, and what it refused is nowhere") {
+    play("limits");
+}
+
+TEST_CASE(
+    "sim: of each message that is consumed the outputs are stored once and with its ack, whatever crashes") {
+    play("commits");
+    play("commits-errors");
+}
+
 TEST_CASE("sim: a seed is the same history, always") {
     for (const sim_case& each : test::sim_cases()) {
         std::string told[2];
@@ -120,6 +134,11 @@ TEST_CASE("sim: the model notices a group that forgot its order") {
 
 TEST_CASE("sim: the model notices a dropped dead letter that comes again") {
     CHECK(breaks({.plant_drop_that_is_a_redrive = true}));
+}
+
+TEST_CASE("sim: the model notices ids that are not heeded, and outputs without the ack of their message") {
+    CHECK(breaks({.ids = true, .plant_ids_of_no_use = true}));
+    CHECK(breaks({.commits = true, .plant_ack_of_another = true}));
 }
 
 TEST_CASE("sim: the model notices a spool that confirms before the sync") {

@@ -3,38 +3,17 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "tests/sim/clients.hpp"
 #include "tests/sim/story.hpp"
 
 namespace ferry::test {
 
-// One connection: frames in flight each way, in order. Cutting it loses what is in flight.
-struct world::wire {
-    std::uint64_t session = 0;
-    std::deque<outgoing_message> up;
-    std::deque<outgoing_message> down;
-};
-
-struct world::producer {
-    std::string name;
-    producer_session session;
-    wire on;
-    int next = 1;
-    struct waiting {
-        std::string text;
-        put_place place;
-    };
-    std::deque<waiting> waiting;
-};
-
-struct world::consumer {
-    std::string group;
-    consumer_session session;
-    wire on;
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> held;  // (lease, offset)
-};
-
 world::world(const world_options& options)
-    : options_{options}, random_{options.seed}, disk_{options.seed * 7919 + 1}, model_{options.seed} {
+    : options_{options},
+      random_{options.seed},
+      disk_{options.seed * 7919 + 1},
+      model_{options.seed},
+      outputs_{options.seed} {
     if (options.seed % 2 == 0) options_.segment_bytes = 4 << 10;
     const std::uint64_t producers = 1 + pick(3);
     for (std::uint64_t i = 0; i < producers; ++i) {
@@ -49,18 +28,22 @@ world::world(const world_options& options)
     for (std::uint64_t i = 0; i < consumers; ++i) {
         const std::string group = "g" + std::to_string(pick(2));
         consumer_session_options of = consumer_of(group, 1 + pick(20));
-        consumers_.push_back(std::make_unique<consumer>(consumer{group, consumer_session{of}, {}, {}}));
+        consumers_.push_back(std::make_unique<consumer>(consumer{group, consumer_session{of}}));
     }
+    if (options.commits)
+        consumers_.push_back(std::make_unique<consumer>(
+            consumer{outputs_group, consumer_session{consumer_of(outputs_group, 1 + pick(20))}}));
     open_spool();
 }
 
 world::~world() = default;
 
 consumer_session_options world::consumer_of(const std::string& group, std::uint64_t credit) const {
-    consumer_session_options of{.stream = "s", .group = group, .credit_messages = credit};
+    const char* const stream = group == outputs_group ? outputs_stream : "s";
+    consumer_session_options of{.stream = stream, .group = group, .credit_messages = credit};
     of.max_attempts = group == "g1" ? 1 + options_.seed % 2 : 1000;
     if (options_.filters && group == "g1") of.filter = "topic";
-    if (options_.keys && !options_.plant_forgotten_order) of.ordered = true;
+    if (options_.keys && group != outputs_group && !options_.plant_forgotten_order) of.ordered = true;
     return of;
 }
 
@@ -177,6 +160,7 @@ void world::spool_turn() {
     for (const read_action& each : next.reads) reads_.push_back(each);
     for (const release_action& each : next.releases) log_->release(each.stream, each.offset);
     if (options_.keys) check_keys();
+    check_limit();
     for (send_action& each : next.sends) {
         see_given(each);
         protocol::result answer;
@@ -200,7 +184,7 @@ void world::check_agenda() const {
     const std::uint64_t next = brain_->next_due_ns();
     for (const auto& [number, each] : brain_->state().streams())
         for (const auto& [group_number, whose] : each.groups)
-            if (next > std::min(whose.next_deadline_ns(), whose.next_due_ns()))
+            if (next > std::max(now_.monotonic_ns, std::min(whose.next_deadline_ns(), whose.next_due_ns())))
                 throw std::logic_error{"a lease or a delay is forgotten (seed " +
                                        std::to_string(options_.seed) + ")"};
 }
@@ -262,7 +246,7 @@ void world::deliver_to_client(wire& on) {
     for (auto& who : consumers_)
         if (&who->on == &on) {
             who->session.frame(next.head, std::move(next.body), now_);
-            if (who->session.joined()) model_.joined(who->group);
+            if (who->session.joined()) (who->reads_outputs() ? outputs_ : model_).joined(who->group);
         }
 }
 
@@ -270,88 +254,6 @@ void world::tick_all() {
     brain_->tick(now_);
     for (auto& who : producers_) who->session.tick(now_);
     for (auto& who : consumers_) who->session.tick(now_);
-}
-
-void world::check_fates(producer& who) {
-    while (!who.waiting.empty()) {
-        const auto& first = who.waiting.front();
-        const message_fate fate = first.place.now();
-        if (fate.is == message_fate::state::pending) return;
-        if (fate.is == message_fate::state::stored) say(first.text, "is confirmed at offset", fate.offset);
-        if (fate.is == message_fate::state::stored)
-            model_.confirmed(first.text, fate.offset);
-        else if (first.place.fate->code() != protocol::code::read_only)
-            throw std::logic_error{"refused: " + first.place.fate->code() + " " + first.place.fate->reason()};
-        who.waiting.pop_front();
-    }
-}
-
-void world::producer_step(producer& who) {
-    // A spool that went read-only refused everything: the application makes a new producer.
-    if (!who.session.failed_code().empty()) {
-        check_fates(who);
-        who.name += "x";
-        who.next = 1;
-        who.session = producer_session{{.stream = "s", .batch_bytes_max = 64}};
-        who.on = {next_session_++, {}, {}};
-        return;
-    }
-    if (who.waiting.size() < 30) {
-        const std::string text = who.name + ":" + std::to_string(who.next++);
-        model_.put(text);
-        say("put", text, "by session", who.on.session);
-        message made{"topic", text};
-        if (pick(8) == 0) made.set_header("priority", static_cast<std::int64_t>(pick(10)));
-        const bool far = options_.near_ms < 3'600'000 && pick(3) == 0;
-        if (far || pick(8) == 0)
-            made.set_header("delay", static_cast<std::int64_t>(pick(far ? 150'000 : 10'000)));
-        const bool bare = pick(2) == 0;
-        if (options_.keys && !bare && pick(4) != 0) {
-            const std::uint64_t key = pick(4);
-            made.set_header("key", std::to_string(key));
-            if (!made.headers().contains("delay")) model_.keyed(text, key);
-        }
-        if (bare && options_.filters) model_.unwanted("g1", text);
-        who.waiting.push_back(
-            {text, bare ? who.session.put(std::string_view{text}, now_) : who.session.put(made, now_)});
-    }
-    if (pick(4) == 0) who.session.flush();
-}
-
-void world::consumer_step(consumer& who) {
-    if (!who.session.failed_code().empty()) {
-        who.held.clear();
-        who.session = consumer_session{consumer_of(who.group, 5)};
-        who.on = {next_session_++, {}, {}};
-        return;
-    }
-    if (const auto item = who.session.next(now_.monotonic_ns)) {
-        say(who.group, "is shown", item->item.payload, "at offset", item->offset, ", attempt", item->attempt);
-        model_.shown(who.group, std::string{item->item.payload}, item->offset, item->attempt);
-        who.held.emplace_back(item->lease, item->offset);
-    }
-    if (!who.held.empty() && pick(3) != 0) {
-        const auto at = who.held.begin() + static_cast<std::ptrdiff_t>(pick(who.held.size()));
-        say(who.group, "settles offset", at->second);
-        if (!calm_ && pick(who.group == "g1" ? 2 : 8) == 0)
-            who.session.nack(at->first, at->second, pick(3) == 0 ? std::optional{pick(3000)} : std::nullopt,
-                             "random");
-        else if (!calm_ && pick(8) == 0) {
-            model_.given_up(who.group, at->second);
-            who.session.dead_letter(at->first, at->second, "hopeless");
-        } else
-            who.session.ack(at->first, at->second);
-        who.held.erase(at);
-    }
-    const settled_runs settled = who.session.take_settled();
-    for (const protocol::run& each : settled.done)
-        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) {
-            say(who.group, "has its ack of offset", offset, "answered");
-            model_.ack_answered(who.group, offset);
-        }
-    for (const protocol::run& each : settled.dead)
-        for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
-            model_.dead_answered(who.group, offset);
 }
 
 void world::act() {
@@ -375,7 +277,7 @@ void world::act() {
         now_.monotonic_ns += 300'000'000, now_.wall_ns += 300'000'000;
     else if (roll < 984)
         now_.monotonic_ns += 8'000'000'000, say("all stand still for 8 s");
-    else if (roll < 986)
+    else if (roll < 986 && !options_.ids)  // ids are known for ten minutes
         now_.wall_ns += pick(2) == 0 ? 3'600'000'000'000 : 0, say("the clock is set");
     else if (roll < 990)
         say("session", on.session, "breaks"), on = {next_session_++, {}, {}};  // frames in flight are lost
@@ -390,8 +292,10 @@ void world::act() {
         for (auto& each : who->session.take_output()) who->on.up.push_back(std::move(each));
         check_fates(*who);
     }
-    for (auto& who : consumers_)
+    for (auto& who : consumers_) {
         for (auto& each : who->session.take_output()) who->on.up.push_back(std::move(each));
+        check_commits(*who);
+    }
 }
 
 // No more faults: everything in flight arrives, everything put is confirmed, everything confirmed is acked.
@@ -413,6 +317,7 @@ void world::settle_down() {
             while (who->session.has_next() || !who->held.empty() || !who->session.failed_code().empty())
                 consumer_step(*who);
             consumer_step(*who);
+            check_commits(*who);
             who->session.tick(now_);
             for (auto& each : who->session.take_output()) who->on.up.push_back(std::move(each));
             while (!who->on.up.empty()) deliver_to_spool(who->on);
@@ -428,12 +333,15 @@ void world::settle_down() {
         }
         for (auto& who : consumers_) {
             while (!who->on.down.empty()) deliver_to_client(who->on);
-            resting = resting && !who->session.has_next() && who->held.empty() && who->session.all_answered();
+            check_commits(*who);
+            resting = resting && !who->session.has_next() && who->held.empty() &&
+                      who->session.all_answered() && who->commits.empty();
         }
         for (const auto& [number, each] : brain_->state().streams())
             for (const auto& [group_number, whose] : each.groups)
                 resting = resting && whose.floor(each.lanes) >= each.next && whose.dead_count() == 0;
         check_places();
+        check_limit();
         if (brain_->counters().messages_damaged > 0)
             throw std::logic_error{"a message is gone from the log (seed " + std::to_string(options_.seed) +
                                    ")"};
@@ -464,6 +372,7 @@ void world::run() {
     for (int i = 0; i < options_.steps; ++i) act();
     settle_down();
     model_.finished();
+    outputs_.finished();
 }
 
 }  // namespace ferry::test

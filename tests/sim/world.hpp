@@ -61,6 +61,10 @@ class model {
     void loosened(const std::string& group, std::uint64_t end);
     /// A purge was answered: nothing below `end` may be given out any more.
     void purged(std::uint64_t end) { purged_ = std::max(purged_, end); }
+    /// The stream had no room for it: nobody may ever see it.
+    void refused(const std::string& text);
+    /// A commit was answered: what it stored must have been seen when the history has come to rest.
+    void must_be_seen(const std::string& text) { owed_.insert(text); }
     /// A pause was answered, or a resume asked for.
     void paused(const std::string& group, bool is) { paused_[group] = is; }
     /// The spool gives this to a consumer.
@@ -103,6 +107,7 @@ class model {
     std::map<std::string, std::set<std::uint64_t>> dead_;  // group -> offsets that are dead for certain
     std::uint64_t given_up_total_ = 0;
     std::uint64_t purged_ = 0;
+    std::set<std::string> refused_, owed_;
 };
 
 struct world_options {
@@ -116,6 +121,11 @@ struct world_options {
     bool keys = false;                       ///< messages have keys, and the groups are ordered by them
     bool doubled_frames = false;             ///< some come twice, at once or a little later
     bool filters = false;                    ///< group g1 wants only what has a topic
+    bool ids = false;                        ///< messages have ids, and some are put again, by whomever
+    bool limits =
+        false;  ///< the stream is told how many messages it may have; seeds in three block when full
+    bool commits =
+        false;  ///< consumers commit what they make of a message to a second stream, which has readers
     /// Delays within are kept by the millisecond; beyond, in buckets that are read from the log. Below an
     /// hour messages are put with delays of minutes, too.
     std::uint64_t near_ms = 3'600'000;
@@ -124,6 +134,8 @@ struct world_options {
     bool plant_drop_that_is_a_redrive = false;
     bool plant_forgotten_order = false;
     bool plant_forgotten_copy = false;
+    bool plant_ack_of_another = false;
+    bool plant_ids_of_no_use = false;
     /// Is told each step in a line: the same seed is the same story.
     std::function<void(const std::string&)> tell{};
 };
@@ -137,6 +149,11 @@ class world {
     void run();
 
     const model& seen() const { return model_; }
+    /// Outputs of commits that were seen.
+    std::uint64_t outputs_seen() const { return outputs_.shown_count(); }
+    /// Puts that an id made one of, and those that a limit refused.
+    std::uint64_t duplicates() const { return duplicates_; }
+    std::uint64_t refusals() const { return refusals_; }
     std::uint64_t crashes() const { return crashes_; }
     /// Messages that went into cold segments.
     std::uint64_t moved() const { return moved_ + brain_->counters().messages_moved; }
@@ -160,6 +177,13 @@ class world {
     void producer_step(producer& who);
     void consumer_step(consumer& who);
     void check_fates(producer& who);
+    put_place put_one(producer& who, std::string& text);
+    put_place put_again(producer& who, std::string& text);
+    void shown_to(consumer& who, const delivered_item& item);
+    void commit(consumer& who, std::uint64_t lease, std::uint64_t offset, const std::string& text);
+    void check_commits(consumer& who);
+    bool limit_stream();
+    void check_limit() const;
     void settle_down();
     void caretaker_step();
     void tell_spool(const std::string& command, header_map arguments, const std::string& group,
@@ -207,7 +231,17 @@ class world {
     std::set<std::uint64_t> leases_seen_;
     std::uint64_t next_session_ = 1;
     std::uint64_t crashes_ = 0;
+    std::uint64_t ids_ = 0, duplicates_ = 0, refusals_ = 0;
+    bool limited_ = false;
+    std::uint64_t limited_at_ = 0;  // messages the stream had when its limit was asked for
+    /// An output of a commit: of which group's message it was made.
+    struct origin {
+        std::string group;
+        std::uint64_t offset = 0;
+    };
+    std::map<std::string, origin> origins_;
     model model_;
+    model outputs_;  // of the second stream
 };
 
 }  // namespace ferry::test
