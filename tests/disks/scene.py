@@ -83,8 +83,7 @@ class Scene:
 
     # The spool
 
-    def start(self, prefix=(), environment=None):
-        """True when it is ready; False when it ended before."""
+    def begin(self, prefix=(), environment=None):
         self.err = self.new_file("spool")
         command = [
             *prefix, FERRY, "spool", "--dir", self.spool_directory(), "--listen", "@" + self.endpoint,
@@ -95,6 +94,10 @@ class Scene:
                 command, stdin=subprocess.DEVNULL, stdout=err, stderr=err,
                 env={**os.environ, **(environment or {})},
             )  # fmt: skip
+
+    def start(self, **how):
+        """True when it is ready; False when it ended before."""
+        self.begin(**how)
 
         def ready_or_over():
             return self.ready() or self.spool.poll() is not None

@@ -65,17 +65,41 @@ int play_spool(const std::vector<std::string>& words) {
     return 0;
 }
 
+// How far a producer came in its earlier lives: what it put, and what of that was confirmed.
+struct earlier_lives {
+    explicit earlier_lives(const std::vector<std::string>& logs) {
+        history all;
+        for (const std::string& log : logs) all.read_producer(log);
+        for (const confirmed& each : all.confirms) confirmed_end = std::max(confirmed_end, each.name.number + 1);
+        for (const put_run& each : all.puts) put_end = std::max(put_end, each.first.number + each.count);
+    }
+    std::uint64_t confirmed_end = 0;  // confirms are logged in order
+    std::uint64_t put_end = 0;
+};
+
 int play_producer(const std::vector<std::string>& words) {
     context context;
     context.stop_on_signals();
-    producer jobs{context, ferry::connect(words.at(0)), {.stream = kill_stream}};
     const auto number = static_cast<unsigned>(std::stoul(words.at(1)));
     const std::uint64_t count = std::stoull(words.at(2));
-    for (std::uint64_t next = 0; next < count && !context.stopped();) {
-        const std::uint64_t round = std::min(1 + (next * 7919) % round_max, count - next);
-        log_lines(line("put", {number, next, round}));
+    const bool lasting = words.size() > 3 && words[3] == "lasting";
+    const std::string name = "producer-" + words.at(1);
+    producer_options options{.stream = kill_stream};
+    if (lasting) options.name = name;
+    producer jobs{context, ferry::connect(words.at(0)), options};
+    const auto put = [&](std::uint64_t which) {
+        message made{body_of({number, which})};
+        if (lasting) made.set_header("message-id", name + "-" + std::to_string(which));
+        return jobs.put(made);
+    };
+    const earlier_lives before{{words.begin() + (lasting ? 4 : 3), words.end()}};
+    for (std::uint64_t next = before.confirmed_end; next < count && !context.stopped();) {
+        const bool again = next < before.put_end;
+        const std::uint64_t round =
+            again ? before.put_end - next : std::min(1 + (next * 7919) % round_max, count - next);
+        if (!again) log_lines(line("put", {number, next, round}));
         std::vector<receipt> receipts;
-        for (std::uint64_t i = 0; i < round; ++i) receipts.push_back(jobs.put(body_of({number, next + i})));
+        for (std::uint64_t i = 0; i < round; ++i) receipts.push_back(put(next + i));
         std::string lines;
         for (const receipt& each : receipts) {
             const auto confirm = each.wait();
