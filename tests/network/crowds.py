@@ -51,6 +51,7 @@ def five_thousand_clients_vanish(stage):
     stage.group()
     stage.producer("b", "steady", int(40000 * stage.pace), "--rate", "400/s")
     stage.taker("b", "taker")
+    until(lambda: len(stage.takers[0][0].printed()) > 4000, 30, "messages flow")  # what the flow itself takes is there
     before, memory = spool.descriptors(), [spool.resident_kib()]
     full = []
     for silent in (False, True, False):
