@@ -96,6 +96,24 @@ const sim_case& sim_case_named(std::string_view name) {
     return *found;
 }
 
+std::span<const disk_failure> disk_failures() {
+    static constexpr std::array<disk_failure, 5> ways = {
+        {{"EIO", fault::io_error, false},
+         {"ENOSPC", fault::no_space, false},
+         {"a short write", fault::short_write, false},
+         {"death before it", fault::io_error, true},
+         {"death in the middle of it", fault::short_write, true}}};
+    return ways;
+}
+
+world_options with_failure(world_options of, std::uint64_t call, std::size_t way) {
+    if (way >= disk_failures().size()) throw std::out_of_range{"no such way to fail"};
+    of.fail_at = call;
+    of.fail_kind = disk_failures()[way].kind;
+    of.fail_deadly = disk_failures()[way].deadly;
+    return of;
+}
+
 void sim_tally::add(const world& history) {
     ++histories;
     crashes += history.crashes();

@@ -3,7 +3,9 @@
 //   ferry-sim                            every case, as many histories as the suite plays
 //   ferry-sim --seeds N [--from S]       N histories of each case, from seed S (its own first one) on
 //   ferry-sim --case NAME --seed S       one history, told step by step; the same seed is the same history,
-//   always ferry-sim --part K/N                 every N-th history, from the K-th on: for several processes
+//   always
+//             --fail CALL/WAY            the same, and the disk's changing call of that number fails
+//   ferry-sim --part K/N                 every N-th history, from the K-th on: for several processes
 //   ferry-sim --list                     the cases
 //
 // Prints for each case what it came to, and last `N passed, N failed`; exit status 1 when a promise broke.
@@ -30,6 +32,8 @@ struct wishes {
     std::optional<std::string> only;
     std::optional<std::uint64_t> seed, seeds, from;
     std::uint64_t part = 1, parts = 1;
+    std::uint64_t fail_at = 0;
+    std::size_t fail_way = 0;
     bool list = false;
 };
 
@@ -61,19 +65,23 @@ wishes read_wishes(int argc, char** argv) {
         } else if (flag == "--part" && value.find('/') != std::string::npos) {
             asked.part = number_in(value.substr(0, value.find('/')));
             asked.parts = number_in(value.substr(value.find('/') + 1));
+        } else if (flag == "--fail" && value.find('/') != std::string::npos) {
+            asked.fail_at = number_in(value.substr(0, value.find('/')));
+            asked.fail_way = number_in(value.substr(value.find('/') + 1));
         } else {
             throw std::invalid_argument{"not known: " + std::string{flag} + " " + value};
         }
     }
+    if (asked.fail_at > 0 && !asked.seed) throw std::invalid_argument{"--fail wants a --seed"};
     if (asked.seed && !asked.only) throw std::invalid_argument{"--seed wants a --case"};
     if (asked.parts == 0 || asked.part == 0 || asked.part > asked.parts)
         throw std::invalid_argument{"--part is K/N, 1 <= K <= N"};
     return asked;
 }
 
-bool tell_one(const sim_case& of, std::uint64_t seed) {
-    world_options options = of.of;
-    options.seed = seed;
+bool tell_one(const sim_case& of, const wishes& asked) {
+    world_options options = ferry::test::with_failure(of.of, asked.fail_at, asked.fail_way);
+    options.seed = *asked.seed;
     options.tell = [](const std::string& line) { std::printf("%s\n", line.c_str()); };
     try {
         world history{options};
@@ -127,7 +135,7 @@ int main(int argc, char** argv) try {
             std::printf("%-16s %s\n", std::string{each.name}.c_str(), std::string{each.promise}.c_str());
         return 0;
     }
-    if (asked.seed) return tell_one(ferry::test::sim_case_named(*asked.only), *asked.seed) ? 0 : 1;
+    if (asked.seed) return tell_one(ferry::test::sim_case_named(*asked.only), asked) ? 0 : 1;
     unsigned passed = 0;
     unsigned failed = 0;
     for (const sim_case& each : sim_cases())

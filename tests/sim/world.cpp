@@ -104,20 +104,49 @@ void world::crash(bool stop_cleanly) {
     say(stop_cleanly ? "the spool stops in order" : "the spool dies");
     if (stop_cleanly) {
         disk_.heal();
+        plan_failure();
         while (!appends_.empty() && !brain_->read_only()) writer_step();
         spool_turn();
         while (!appends_.empty() && !brain_->read_only()) writer_step();
-        if (!brain_->read_only())
-            if (const auto last = brain_->stop(now_)) run_appends(*last);
+        if (!brain_->read_only()) try {
+                if (const auto last = brain_->stop(now_)) run_appends(*last);
+            } catch (const std::system_error& failure) {
+                say("the disk fails:", failure.what());
+            }
     }
     moved_ += brain_->counters().messages_moved;
     brain_.reset();
     log_.reset();
+    open_after_crash();
+}
+
+void world::open_after_crash() {
     const bool cut = options_.power_cuts && pick(2) == 0;
     if (cut) say("the power goes");
     cut ? disk_.power_cut() : disk_.kill();
     disk_.heal();
-    open_spool();
+    plan_failure();
+    try {
+        open_spool();
+    } catch (const std::system_error& failure) {
+        if (!disk_.failed()) throw;
+        say("it does not come up:", failure.what());
+        ++openings_failed_;
+        brain_.reset();
+        log_.reset();
+        open_after_crash();  // nothing more is planned
+    }
+}
+
+void world::plan_failure() {
+    if (options_.fail_at > disk_.calls())
+        disk_.fail_call(options_.fail_at - disk_.calls(), options_.fail_kind);
+}
+
+void world::die_if_due() {
+    if (!options_.fail_deadly || !disk_.failed()) return;
+    disk_.heal();
+    crash(false);
 }
 
 void world::run_appends(const append_action& what) {
@@ -218,6 +247,7 @@ void world::writer_step() {
         }
     } catch (const std::system_error& failure) {
         say("the disk fails:", failure.what());
+        if (options_.fail_deadly) return die_if_due();
         brain_->failed(failure.what(), now_);
         appends_.clear();
         moves_.clear();
@@ -288,6 +318,7 @@ void world::act() {
     if (pick(10) == 0) caretaker_step();
     if (pick(3) != 0) tick_all();
     if (pick(3) != 0) spool_turn();
+    die_if_due();
     for (auto& who : producers_) {
         for (auto& each : who->session.take_output()) who->on.up.push_back(std::move(each));
         check_fates(*who);
@@ -369,7 +400,10 @@ void world::settle_down() {
 }
 
 void world::run() {
+    first_call_ = disk_.calls();
+    plan_failure();
     for (int i = 0; i < options_.steps; ++i) act();
+    last_call_ = disk_.calls();
     settle_down();
     model_.finished();
     outputs_.finished();

@@ -129,6 +129,11 @@ struct world_options {
     /// Delays within are kept by the millisecond; beyond, in buckets that are read from the log. Below an
     /// hour messages are put with delays of minutes, too.
     std::uint64_t near_ms = 3'600'000;
+    /// The disk's changing call of this number, from the first on, fails in this way; a deadly failure ends
+    /// the process there and then. 0 = none.
+    std::uint64_t fail_at = 0;
+    fault fail_kind = fault::io_error;
+    bool fail_deadly = false;
     /// Planted bugs, each of which the model must notice.
     bool plant_confirm_before_sync = false;
     bool plant_drop_that_is_a_redrive = false;
@@ -155,6 +160,11 @@ class world {
     std::uint64_t duplicates() const { return duplicates_; }
     std::uint64_t refusals() const { return refusals_; }
     std::uint64_t crashes() const { return crashes_; }
+    /// Changing calls of the disk before and behind the random steps: between them lie those that `fail_at`
+    /// may name.
+    std::uint64_t first_call() const { return first_call_; }
+    std::uint64_t last_call() const { return last_call_; }
+    std::uint64_t openings_failed() const { return openings_failed_; }
     /// Messages that went into cold segments.
     std::uint64_t moved() const { return moved_ + brain_->counters().messages_moved; }
 
@@ -164,6 +174,9 @@ class world {
     struct wire;
 
     void open_spool();
+    void open_after_crash();
+    void plan_failure();
+    void die_if_due();
     consumer_session_options consumer_of(const std::string& group, std::uint64_t credit) const;
     void crash(bool stop_cleanly);
     void act();          // one random step
@@ -231,6 +244,7 @@ class world {
     std::set<std::uint64_t> leases_seen_;
     std::uint64_t next_session_ = 1;
     std::uint64_t crashes_ = 0;
+    std::uint64_t first_call_ = 0, last_call_ = 0, openings_failed_ = 0;
     std::uint64_t ids_ = 0, duplicates_ = 0, refusals_ = 0;
     bool limited_ = false;
     std::uint64_t limited_at_ = 0;  // messages the stream had when its limit was asked for
