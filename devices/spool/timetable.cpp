@@ -117,12 +117,6 @@ void timetable::expire(stream& in) {
             record.runs.push_back({*at, 1});
     }
     if (record.runs.empty() && !any_dead) return;
-    // A message that is redriven later is not to expire again when the log is replayed.
-    const std::uint64_t until_ms = std::min(parts_.steady_wall_ms(), in.lanes.expiring().next_ms() - 1);
-    parts_.journal.append(
-        log::record_type::mark,
-        records::mark{static_cast<std::uint64_t>(records::mark_kind::expired), in.number, 0, until_ms},
-        parts_.now);
     if (in.settings.expired == static_cast<std::uint64_t>(records::when_expired::dead_letter)) {
         bury(in, record.runs);
         // Where acks remove nothing it would stay, for groups to come.
@@ -134,6 +128,13 @@ void timetable::expire(stream& in) {
     }
     parts_.counters.messages_expired += record.messages;
     if (!record.runs.empty()) parts_.journal.append(log::record_type::removed, record, parts_.now);
+    // A message that is redriven later is not to expire again when the log is replayed. Behind the rest:
+    // where a crash cuts between them, it expires again.
+    const std::uint64_t until_ms = std::min(parts_.steady_wall_ms(), in.lanes.expiring().next_ms() - 1);
+    parts_.journal.append(
+        log::record_type::mark,
+        records::mark{static_cast<std::uint64_t>(records::mark_kind::expired), in.number, 0, until_ms},
+        parts_.now);
     parts_.journal.sync_soon(parts_.now, 0);
     parts_.touched.insert(in.number);
 }

@@ -442,3 +442,33 @@ TEST_CASE("retention: a message that is known already takes no room, so nothing 
     CHECK(t.the_stream().messages() == 2);
     CHECK(removed_for(t, records::removal_reason::drop_oldest) == 0);
 }
+
+TEST_CASE("retention: wherever a crash cuts what says that messages expired, they expire") {
+    int cut_short = 0;
+    for (const std::string expired : {"drop", "dead-letter"})
+        for (std::uint64_t call = 1; call <= 12; ++call)
+            for (int messages = 1; messages <= 8; ++messages) {
+                CAPTURE(expired);
+                CAPTURE(call);
+                CAPTURE(messages);
+                table t;
+                REQUIRE(t.admin("stream.create", {{"expired", expired}}).code.empty());
+                REQUIRE(t.admin("group.create", {{"group", "g"}}).code.empty());
+                message brief{"x"};
+                brief.set_header("ttl", std::int64_t{1000});
+                t.put(std::vector<message>(static_cast<std::size_t>(messages), brief));
+                t.settle();
+                t.disk().fail_call(call, fault::short_write, true);
+                try {
+                    t.pass(2 * second_ns);
+                } catch (const std::system_error&) {
+                    ++cut_short;
+                }
+                t.crash(call % 2 == 0);
+                t.pass(3 * second_ns);
+                CHECK(t.the_group().ready_count(t.the_stream().next, t.the_stream().lanes) == 0);
+                CHECK(t.the_group().dead_count() ==
+                      (expired == "drop" ? 0U : static_cast<std::uint64_t>(messages)));
+            }
+    CHECK(cut_short > 50);
+}
