@@ -23,12 +23,23 @@ bool succession::heard(const turn& whose) const {
     return parts_.now.monotonic_ns < parts_.sessions.at(whose.first).heard_ns + silent_ns;
 }
 
+// Its client joined again on the same connection, as after a long standstill, when it hears late that it was
+// forgotten: nobody listens on the older channel.
+bool succession::forgotten(const turn& whose) const {
+    const auto& channels = parts_.sessions.at(whose.first).takes;
+    const take_channel& mine = channels.at(whose.second);
+    return std::ranges::any_of(channels, [&](const auto& each) {
+        const take_channel& other = each.second;
+        return other.stream == mine.stream && other.group == mine.group && other.holder > mine.holder;
+    });
+}
+
 // Puts the next active consumer at the head of the row; gives its number, 0 when nobody is there.
 std::uint64_t succession::choose(group_run& among, const group& whose) const {
     auto& row = among.consumers;
     std::erase_if(row, [this](const turn& each) { return channel_of(each) == nullptr; });
-    const auto active =
-        std::ranges::find_if(row, [&](const turn& each) { return channel_of(each)->holder == among.active; });
+    const auto active = std::ranges::find_if(
+        row, [&](const turn& each) { return channel_of(each)->holder == among.active && !forgotten(each); });
     if (active != row.end()) {
         among.active_heard_ns = parts_.sessions.at(active->first).heard_ns;
     } else if (parts_.now.monotonic_ns < among.active_heard_ns + silent_ns) {
@@ -36,7 +47,8 @@ std::uint64_t succession::choose(group_run& among, const group& whose) const {
             if (each.holder == among.active) return among.active;
     }
     if (row.empty()) return 0;
-    const auto next = std::ranges::find_if(row, [this](const turn& each) { return heard(each); });
+    const auto next =
+        std::ranges::find_if(row, [this](const turn& each) { return heard(each) && !forgotten(each); });
     if (next != row.end()) std::rotate(row.begin(), next, row.end());
     return channel_of(row.front())->holder;
 }

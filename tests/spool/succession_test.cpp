@@ -202,3 +202,23 @@ TEST_CASE("succession: what a hand-over makes dead letters is within their limit
     CHECK(active(t) == "b");
     CHECK(t.the_group().dead_count() == 1);
 }
+
+TEST_CASE("succession: a channel that its client has forgotten for another one has no turn") {
+    table t;
+    join(t, "a").leave(t.now());
+    t.put(1);
+    t.settle();
+    const auto says = [&](const auto& what) {
+        return t.said_by(1'000'000, "somebody", protocol::encode(what));
+    };
+    says(protocol::hello{.client = "twice"});
+    // Its client heard late that the session before was forgotten, and joined again on the way.
+    for (const std::uint64_t channel : {1, 2}) says(protocol::join{channel, "s", "g", {}, {}});
+    bool given_something = false;
+    for (int round = 0; round < 8 && !given_something; ++round) {
+        for (const send_action& each : says(protocol::credit{2, 1, 1000, 0}))
+            given_something = given_something || protocol::kind_of(each.head) == protocol::kind::deliver;
+        t.pass(second_ns / 4);
+    }
+    CHECK(given_something);
+}
