@@ -95,7 +95,9 @@ void world::see_given(const send_action& sent) {
         return;
     const auto group = group_at(sent.session);
     if (group.empty()) return;
-    for (const protocol::delivered_run& each : what.runs) model_.given(group, each);
+    sessions_by_lease_[what.lease] = sent.session;
+    if (options_.turns) check_turn(group, sent.session);
+    for (const protocol::delivered_run& each : what.runs) model_.given(group, each, now_);
     if (!options_.keys || !sent.body) return;
     batch_cursor items{sent.body->view};
     for (const protocol::delivered_run& each : what.runs)

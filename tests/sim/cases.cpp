@@ -10,7 +10,7 @@ namespace {
 
 constexpr auto written = protocol::grade::written;
 
-const std::array<sim_case, 15> cases = {{
+const std::array<sim_case, 18> cases = {{
     {"power-cuts",
      "synced messages survive power cuts, in order, once, and every redelivery is flagged",
      {},
@@ -68,7 +68,7 @@ const std::array<sim_case, 15> cases = {{
      500,
      11'000'001},
     {"limits",
-     "a full stream refuses or blocks, and what it refused is nowhere",
+     "a full stream refuses, blocks or drops the oldest, and what it refused is nowhere",
      {.disk_errors = true, .ids = true, .limits = true},
      500,
      12'000'001},
@@ -82,6 +82,21 @@ const std::array<sim_case, 15> cases = {{
      {.disk_errors = true, .keys = true, .doubled_frames = true, .commits = true},
      250,
      14'000'001},
+    {"ttls",
+     "what has expired is given to nobody, and nothing else goes with it",
+     {.keys = true, .ttls = true},
+     500,
+     15'000'001},
+    {"turns",
+     "of a group's consumers one at most has messages, and nothing is lost from one turn to the next",
+     {.turns = true},
+     500,
+     16'000'001},
+    {"turns-errors",
+     "nor where writes fail, groups are ordered by keys and sent elsewhere",
+     {.disk_errors = true, .upheavals = true, .keys = true, .turns = true},
+     250,
+     17'000'001},
 }};
 
 }  // namespace
@@ -124,13 +139,15 @@ void sim_tally::add(const world& history) {
     duplicates += history.duplicates();
     refusals += history.refusals();
     outputs += history.outputs_seen();
+    never_seen += history.seen().never_seen();
 }
 
 // That dead letters are moved at all is what `moved` guards; it is rarest where groups are sent elsewhere or
 // ordered, and where messages are committed or refused.
 bool sim_tally::telling(const sim_case& of) const {
     if (confirmed <= histories || (of.of.ids && duplicates <= histories) ||
-        (of.of.limits && refusals <= histories / 2) || (of.of.commits && outputs <= histories))
+        (of.of.limits && refusals <= histories / 2) || (of.of.commits && outputs <= histories) ||
+        (of.of.ttls && never_seen <= histories))
         return false;
     const std::uint64_t seldom = histories / (of.of.keys || of.of.commits || of.of.limits ? 200 : 40);
     return histories < 100 || (moved > seldom && given_up > seldom && cleaned > histories / 4);

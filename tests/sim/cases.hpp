@@ -35,7 +35,7 @@ world_options with_failure(world_options of, std::uint64_t call, std::size_t way
 /// What histories came to.
 struct sim_tally {
     std::uint64_t histories = 0, crashes = 0, confirmed = 0, moved = 0, given_up = 0, cleaned = 0;
-    std::uint64_t duplicates = 0, refusals = 0, outputs = 0;
+    std::uint64_t duplicates = 0, refusals = 0, outputs = 0, never_seen = 0;
     void add(const world& history);
     /// Whether enough happened for the histories to have shown something.
     bool telling(const sim_case& of) const;

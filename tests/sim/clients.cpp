@@ -17,7 +17,7 @@ void world::check_fates(producer& who) {
         if (fate.is == message_fate::state::stored) {
             say(first.text, "is confirmed at offset", fate.offset);
             duplicates_ += fate.duplicate ? 1 : 0;
-            model_.confirmed(first.text, fate.offset);
+            model_.confirmed(first.text, fate.offset, now_);
         } else if (options_.limits && first.place.fate->code() == protocol::code::full) {
             say(first.text, "is refused: full");
             ++refusals_;
@@ -47,6 +47,11 @@ put_place world::put_one(producer& who, std::string& text) {
     if (far || pick(8) == 0)
         made.set_header("delay", static_cast<std::int64_t>(pick(far ? 150'000 : 10'000)));
     const bool bare = pick(2) == 0;
+    if (options_.ttls && !bare && pick(2) == 0) {
+        const std::uint64_t ttl_ms = 20 + pick(pick(2) == 0 ? 300 : 5000);
+        if (!options_.plant_ttl_of_no_use) made.set_header("ttl", static_cast<std::int64_t>(ttl_ms));
+        model_.mortal(text, ttl_ms * 1'000'000);
+    }
     if (options_.keys && !bare && pick(4) != 0) {
         const std::uint64_t key = pick(4);
         made.set_header("key", std::to_string(key));
@@ -159,20 +164,39 @@ void world::consumer_step(consumer& who) {
 bool world::limit_stream() {
     if (!options_.limits || limited_ || pick(8) != 0) return false;
     const std::int64_t most = 8 + static_cast<std::int64_t>(pick(12));
-    tell_spool("stream.set",
-               {{"max_messages", most},
-                {"when_full", options_.seed % 3 == 0 ? std::string{"block"} : std::string{"reject"}}},
-               "", {});
+    const std::string ways[] = {"block", "reject", "drop-oldest"};
+    const std::string& way = ways[options_.seed % 3];
+    if (way == ways[2]) model_.may_drop();
+    tell_spool("stream.set", {{"max_messages", most}, {"when_full", way}}, "", {});
     return true;
 }
 
-// What is over the limit was there before the limit was.
+// Where consumers take turns nobody is given anything while another one that is there has messages on lease.
+void world::check_turn(const std::string& group_name, std::uint64_t given_to) const {
+    for (const auto& [number, each] : brain_->state().streams())
+        for (const auto& [group_number, whose] : each.groups)
+            for (const auto& [id, held] : whose.leases()) {
+                const auto holder = sessions_by_lease_.find(id);
+                if (whose.name == group_name && held.outstanding > 0 && holder != sessions_by_lease_.end() &&
+                    holder->second != given_to && !group_at(holder->second).empty())
+                    throw std::logic_error{"two consumers of " + group_name + " are active (seed " +
+                                           std::to_string(options_.seed) + ")"};
+            }
+}
+
+// What is over the limit was there before the limit was. Where the oldest are dropped, dead letters are not
+// among them.
 void world::check_limit() const {
     if (!limited_) return;
-    for (const auto& [number, each] : brain_->state().streams())
-        if (each.name == "s" && each.messages() > std::max(each.settings.messages_max, limited_at_))
+    for (const auto& [number, each] : brain_->state().streams()) {
+        if (each.name != "s") continue;
+        std::uint64_t most = std::max(each.settings.messages_max, limited_at_);
+        if (each.settings.when_full == static_cast<std::uint64_t>(records::when_full::drop_oldest))
+            for (const auto& [group_number, whose] : each.groups) most += whose.dead_count();
+        if (each.messages() > most)
             throw std::logic_error{"the stream has " + std::to_string(each.messages()) +
                                    " messages, over its limit (seed " + std::to_string(options_.seed) + ")"};
+    }
 }
 
 }  // namespace ferry::test

@@ -35,9 +35,11 @@ void model::refused(const std::string& text) {
     refused_.insert(text);
 }
 
-void model::confirmed(const std::string& text, std::uint64_t offset) {
+void model::confirmed(const std::string& text, std::uint64_t offset, instant now) {
     place(text, offset);
     confirmed_.emplace(text, offset);
+    if (const auto lives = ttls_.find(text); lives != ttls_.end())
+        gone_by_.emplace(offset, instant{now.monotonic_ns + lives->second, now.wall_ns + lives->second});
 }
 
 void model::shown(const std::string& group, const std::string& text, std::uint64_t offset,
@@ -121,7 +123,15 @@ void model::loosened(const std::string& group, std::uint64_t end) {
     below = std::max(below, end);
 }
 
-void model::given(const std::string& group, const protocol::delivered_run& what) const {
+void model::given(const std::string& group, const protocol::delivered_run& what, instant now) const {
+    // Which of the two clocks it goes by depends on restarts. A dead letter that is redriven comes however
+    // old it is.
+    const auto redriven = ever_redriven_.find(group);
+    for (auto gone = gone_by_.lower_bound(what.offset); gone != gone_by_.end() && gone->first < what.end();
+         ++gone)
+        if (now.monotonic_ns > gone->second.monotonic_ns && now.wall_ns > gone->second.wall_ns &&
+            (redriven == ever_redriven_.end() || !redriven->second.contains(gone->first)))
+            broken("offset " + std::to_string(gone->first) + " had expired and was given to " + group);
     const auto paused = paused_.find(group);
     if (paused != paused_.end() && paused->second) broken(group + " is paused and was given something");
     if (what.offset < purged_)
@@ -139,8 +149,11 @@ void model::finished() {
         for (const auto& [text, offset] : confirmed_)
             if (!unwanted_[group].contains(text) && put_.at(text) >= since &&
                 !shown_[group].contains(offset) && !perhaps_dropped_[group].contains(offset) &&
-                offset >= loose_below_[group])
-                broken("'" + text + "' was confirmed and never reached " + group);
+                offset >= loose_below_[group]) {
+                if (!may_drop_ && !ttls_.contains(text))
+                    broken("'" + text + "' was confirmed and never reached " + group);
+                ++never_seen_;
+            }
     for (const std::string& text : owed_)
         if (!offset_of_.contains(text)) broken("'" + text + "' was committed and never seen");
 }

@@ -104,7 +104,17 @@ TEST_CASE("sim: a message id is stored once, whoever puts it how often, through 
     play("ids");
 }
 
-TEST_CASE("sim: a full stream refuses or blocks, and what it refused is nowhere") {
+TEST_CASE("sim: what has expired is given to nobody, and nothing else goes with it") {
+    play("ttls");
+}
+
+TEST_CASE(
+    "sim: of a group's consumers one at most has messages, and nothing is lost from one turn to the next") {
+    play("turns");
+    play("turns-errors");
+}
+
+TEST_CASE("sim: a full stream refuses, blocks or drops the oldest, and what it refused is nowhere") {
     play("limits");
 }
 
@@ -139,6 +149,11 @@ TEST_CASE("sim: the model notices a dropped dead letter that comes again") {
 TEST_CASE("sim: the model notices ids that are not heeded, and outputs without the ack of their message") {
     CHECK(breaks({.ids = true, .plant_ids_of_no_use = true}));
     CHECK(breaks({.commits = true, .plant_ack_of_another = true}));
+}
+
+TEST_CASE("sim: the model notices a ttl that is not heeded, and consumers that are all active at once") {
+    CHECK(breaks({.ttls = true, .plant_ttl_of_no_use = true}));
+    CHECK(breaks({.turns = true, .plant_all_at_once = true}));
 }
 
 TEST_CASE("sim: the model notices a spool that confirms before the sync") {

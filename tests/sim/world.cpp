@@ -43,6 +43,7 @@ consumer_session_options world::consumer_of(const std::string& group, std::uint6
     consumer_session_options of{.stream = stream, .group = group, .credit_messages = credit};
     of.max_attempts = group == "g1" ? 1 + options_.seed % 2 : 1000;
     if (options_.filters && group == "g1") of.filter = "topic";
+    of.single_active = options_.turns && !options_.plant_all_at_once;
     if (options_.keys && group != outputs_group && !options_.plant_forgotten_order) of.ordered = true;
     return of;
 }
@@ -286,6 +287,12 @@ void world::tick_all() {
     for (auto& who : consumers_) who->session.tick(now_);
 }
 
+// The wall clock is not quite as steady as the other, but where messages' lives are counted.
+void world::pass(std::uint64_t ns) {
+    now_.monotonic_ns += ns;
+    now_.wall_ns += options_.ttls ? ns : 1'000'000 * pick(20);
+}
+
 void world::act() {
     producer& puts = *producers_[pick(producers_.size())];
     consumer& takes = *consumers_[pick(consumers_.size())];
@@ -302,12 +309,12 @@ void world::act() {
     else if (roll < 900)
         writer_step();
     else if (roll < 960)
-        now_.monotonic_ns += 1'000'000 * (1 + pick(20)), now_.wall_ns += 1'000'000 * pick(20);
+        pass(1'000'000 * (1 + pick(20)));
     else if (roll < 980)
         now_.monotonic_ns += 300'000'000, now_.wall_ns += 300'000'000;
-    else if (roll < 984)
+    else if (roll < 984 && !options_.ttls)
         now_.monotonic_ns += 8'000'000'000, say("all stand still for 8 s");
-    else if (roll < 986 && !options_.ids)  // ids are known for ten minutes
+    else if (roll < 986 && !options_.ids && !options_.ttls)  // ids are known for ten minutes
         now_.wall_ns += pick(2) == 0 ? 3'600'000'000'000 : 0, say("the clock is set");
     else if (roll < 990)
         say("session", on.session, "breaks"), on = {next_session_++, {}, {}};  // frames in flight are lost

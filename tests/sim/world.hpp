@@ -39,7 +39,7 @@ class model {
     void unwanted(const std::string& group, const std::string& text) { unwanted_[group].insert(text); }
     /// The group is known to exist: it must see everything that is put from now on.
     void joined(const std::string& group) { exists_from_.emplace(group, put_.size()); }
-    void confirmed(const std::string& text, std::uint64_t offset);
+    void confirmed(const std::string& text, std::uint64_t offset, instant now);
     void shown(const std::string& group, const std::string& text, std::uint64_t offset,
                std::uint64_t attempt);
     void ack_answered(const std::string& group, std::uint64_t offset);
@@ -68,7 +68,13 @@ class model {
     /// A pause was answered, or a resume asked for.
     void paused(const std::string& group, bool is) { paused_[group] = is; }
     /// The spool gives this to a consumer.
-    void given(const std::string& group, const protocol::delivered_run& what) const;
+    void given(const std::string& group, const protocol::delivered_run& what, instant now) const;
+
+    /// It lives for so long from when it is stored, and may not be given out after that.
+    void mortal(const std::string& text, std::uint64_t ttl_ns) { ttls_.emplace(text, ttl_ns); }
+    /// From now on the spool may let messages go to make room.
+    void may_drop() { may_drop_ = true; }
+    std::uint64_t never_seen() const { return never_seen_; }
 
     /// At the end of a history that came to rest: everything is settled, so a group saw all that was
     /// confirmed since it exists.
@@ -108,6 +114,10 @@ class model {
     std::uint64_t given_up_total_ = 0;
     std::uint64_t purged_ = 0;
     std::set<std::string> refused_, owed_;
+    std::map<std::string, std::uint64_t> ttls_;
+    std::map<std::uint64_t, instant> gone_by_;  // offset -> when it has certainly expired
+    bool may_drop_ = false;
+    std::uint64_t never_seen_ = 0;  // that need not be: expired, dropped
 };
 
 struct world_options {
@@ -122,10 +132,12 @@ struct world_options {
     bool doubled_frames = false;             ///< some come twice, at once or a little later
     bool filters = false;                    ///< group g1 wants only what has a topic
     bool ids = false;                        ///< messages have ids, and some are put again, by whomever
-    bool limits =
-        false;  ///< the stream is told how many messages it may have; seeds in three block when full
-    bool commits =
-        false;  ///< consumers commit what they make of a message to a second stream, which has readers
+    /// The stream is told how many messages it may have; then it refuses, blocks or drops the oldest.
+    bool limits = false;
+    /// Consumers commit what they make of a message to a second stream, which has readers.
+    bool commits = false;
+    bool ttls = false;   ///< some messages live for seconds only; no clock jumps
+    bool turns = false;  ///< of a group's consumers one at a time is active
     /// Delays within are kept by the millisecond; beyond, in buckets that are read from the log. Below an
     /// hour messages are put with delays of minutes, too.
     std::uint64_t near_ms = 3'600'000;
@@ -141,6 +153,8 @@ struct world_options {
     bool plant_forgotten_copy = false;
     bool plant_ack_of_another = false;
     bool plant_ids_of_no_use = false;
+    bool plant_ttl_of_no_use = false;
+    bool plant_all_at_once = false;
     /// Is told each step in a line: the same seed is the same story.
     std::function<void(const std::string&)> tell{};
 };
@@ -179,6 +193,7 @@ class world {
     void die_if_due();
     consumer_session_options consumer_of(const std::string& group, std::uint64_t credit) const;
     void crash(bool stop_cleanly);
+    void pass(std::uint64_t ns);
     void act();          // one random step
     void spool_turn();   // takes the brain's actions
     void writer_step();  // one append, sync or read completes
@@ -197,6 +212,7 @@ class world {
     void check_commits(consumer& who);
     bool limit_stream();
     void check_limit() const;
+    void check_turn(const std::string& group_name, std::uint64_t given_to) const;
     void settle_down();
     void caretaker_step();
     void tell_spool(const std::string& command, header_map arguments, const std::string& group,
@@ -242,6 +258,7 @@ class world {
     errand errand_;
     bool calm_ = false;  // nobody nacks any more
     std::set<std::uint64_t> leases_seen_;
+    std::map<std::uint64_t, std::uint64_t> sessions_by_lease_;
     std::uint64_t next_session_ = 1;
     std::uint64_t crashes_ = 0;
     std::uint64_t first_call_ = 0, last_call_ = 0, openings_failed_ = 0;
