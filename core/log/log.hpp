@@ -159,8 +159,8 @@ class segmented_log {
     /// How much is used and left. When only the reserve (two spares and a snapshot) is left, `left` is 0.
     space space_now() const;
 
-    /// Largest payload a record may have: a quarter of a segment, and 64 KiB (at most that quarter again) for what
-    /// stands around a message of that size.
+    /// Largest payload a record may have: a quarter of a segment, and 64 KiB (at most that quarter again) for
+    /// what stands around a message of that size.
     std::uint64_t record_bytes_max() const;
 
   private:

@@ -110,8 +110,6 @@ void commits::commit(session& from, const protocol::commit& asked, const shared_
     parts_.journal.flush_acks(parts_.now);
     protocol::commit request = asked;
     request.runs = each_once(asked.runs);
-    const stream nowhere;
-    const stream& in = to.in == nullptr ? nowhere : *to.in;
     if (!request.runs.empty() && parts_.state.committed(request.lease, request.runs)) {
         return answer(from,
                       {request.channel, parts_.options.incarnation, request.lease, {}, request.runs, {}, {}});
@@ -122,7 +120,9 @@ void commits::commit(session& from, const protocol::commit& asked, const shared_
         outcome.leased.clear();  // all or nothing
         // Settled, but not by this commit: its outputs are nowhere.
         for (const run& each : std::exchange(outcome.already, {})) add_run(outcome.stale, each);
-        return settlement_.answer(from, request.channel, request.lease, in, std::move(outcome), false);
+        const stream nowhere;
+        return settlement_.answer(from, request.channel, request.lease, to.in == nullptr ? nowhere : *to.in,
+                                  std::move(outcome), false);
     }
     std::vector<prepared> outputs;
     const verdict wrong =

@@ -70,7 +70,8 @@ struct earlier_lives {
     explicit earlier_lives(const std::vector<std::string>& logs) {
         history all;
         for (const std::string& log : logs) all.read_producer(log);
-        for (const confirmed& each : all.confirms) confirmed_end = std::max(confirmed_end, each.name.number + 1);
+        for (const confirmed& each : all.confirms)
+            confirmed_end = std::max(confirmed_end, each.name.number + 1);
         for (const put_run& each : all.puts) put_end = std::max(put_end, each.first.number + each.count);
     }
     std::uint64_t confirmed_end = 0;  // confirms are logged in order

@@ -4,8 +4,8 @@
 //     ferry_tests --play spool DIRECTORY ENDPOINT GRADE      says "ready ENDPOINT" on stderr
 //     ferry_tests --play producer ENDPOINT NUMBER COUNT      puts COUNT messages, ends when all are confirmed
 //     ferry_tests --play producer ENDPOINT NUMBER COUNT lasting [LOG...]
-//         the same, under a name and with message ids; puts again first what the logs of its earlier lives leave
-//         unconfirmed
+//         the same, under a name and with message ids; puts again first what the logs of its earlier lives
+//         leave unconfirmed
 //     ferry_tests --play consumer ENDPOINT                   shows and acks until SIGTERM
 //     ferry_tests --play worker ENDPOINT                     commits each message to another stream, until
 //     SIGTERM
