@@ -291,6 +291,10 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
 void consumer_session::done(std::string_view head) {
     protocol::done message;
     if (!decode(head, message)) return;
+    const auto found = leases_.find(message.lease);
+    // That a lease is over is said of what is still held under it: whatever was sent has its own answer.
+    if (message.stale == std::vector{everything})
+        message.stale = found == leases_.end() ? std::vector<run>{} : as_runs(found->second.open);
     using state = commit_fate::state;
     for (const auto& [runs, as] : {std::pair{&message.runs, state::committed},
                                    {&message.already, state::committed},
@@ -303,7 +307,6 @@ void consumer_session::done(std::string_view head) {
                                      {&message.stale, &settled_.stale},
                                      {&message.gone, &settled_.stale}})
         for (const run& each : dead_.answered(message.lease, *runs)) into->push_back(each);
-    const auto found = leases_.find(message.lease);
     if (found == leases_.end()) return;
     held_lease& lease = found->second;
     const auto answered = [&](const std::vector<run>& runs, std::vector<run>& into) {

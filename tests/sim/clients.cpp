@@ -96,6 +96,7 @@ void world::commit(consumer& who, std::uint64_t lease, std::uint64_t offset, con
     std::replace(output.begin(), output.end() - 2, ':', '>');
     say(who.group, "commits offset", offset);
     outputs_.put(output);
+    model_.settling(who.group, offset);
     origins_.emplace(output, origin{who.group, offset + (options_.plant_ack_of_another ? 1 : 0)});
     commit_output made{outputs_stream, 1, {}};
     append_item(made.batch, message{output});
@@ -133,6 +134,7 @@ void world::consumer_step(consumer& who) {
         return;
     }
     if (const auto item = who.session.next(now_.monotonic_ns)) shown_to(who, *item);
+    model& seen = who.reads_outputs() ? outputs_ : model_;
     if (!who.held.empty() && pick(3) != 0) {
         const auto at = who.held.begin() + static_cast<std::ptrdiff_t>(pick(who.held.size()));
         say(who.group, "settles offset", at->offset);
@@ -141,14 +143,16 @@ void world::consumer_step(consumer& who) {
                              "random");
         else if (!calm_ && !who.reads_outputs() && pick(8) == 0) {
             model_.given_up(who.group, at->offset);
+            model_.settling(who.group, at->offset);
             who.session.dead_letter(at->lease, at->offset, "hopeless");
         } else if (options_.commits && !who.reads_outputs() && pick(3) != 0)
             commit(who, at->lease, at->offset, at->text);
-        else
+        else {
+            seen.settling(who.group, at->offset);
             who.session.ack(at->lease, at->offset);
+        }
         who.held.erase(at);
     }
-    model& seen = who.reads_outputs() ? outputs_ : model_;
     const settled_runs settled = who.session.take_settled();
     for (const protocol::run& each : settled.done)
         for (std::uint64_t offset = each.first; offset < each.end(); ++offset) {
@@ -158,6 +162,11 @@ void world::consumer_step(consumer& who) {
     for (const protocol::run& each : settled.dead)
         for (std::uint64_t offset = each.first; offset < each.end(); ++offset)
             seen.dead_answered(who.group, offset);
+    for (const protocol::run& each : settled.stale)
+        for (std::uint64_t offset = each.first; offset < each.end(); ++offset) {
+            say(who.group, "was too late with offset", offset);
+            seen.settled_too_late(who.group, offset);
+        }
 }
 
 // True when the caretaker has just told the stream how many messages it may have.

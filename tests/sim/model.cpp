@@ -144,6 +144,15 @@ void model::given(const std::string& group, const protocol::delivered_run& what,
             broken("offset " + std::to_string(offset) + " was dropped and given to " + group);
 }
 
+// By a seek, a purge, a drop, its age or for want of room, and not because somebody was through with it.
+bool model::may_be_gone(const std::string& group, std::uint64_t offset) const {
+    const auto dropped = perhaps_dropped_.find(group);
+    const auto loose = loose_below_.find(group);
+    return may_drop_ || !ttls_.empty() || offset < purged_ ||
+           (loose != loose_below_.end() && offset < loose->second) ||
+           (dropped != perhaps_dropped_.end() && dropped->second.contains(offset));
+}
+
 void model::finished() {
     for (const auto& [group, since] : exists_from_)
         for (const auto& [text, offset] : confirmed_)
@@ -154,6 +163,11 @@ void model::finished() {
                     broken("'" + text + "' was confirmed and never reached " + group);
                 ++never_seen_;
             }
+    for (const auto& [group, settlings] : settlings_)
+        for (const auto& [offset, in_time] : settlings)
+            if (in_time == 0 && !may_be_gone(group, offset))
+                broken("offset " + std::to_string(offset) + " of " + group +
+                       " is done, and all who settled it were told that they came too late");
     for (const std::string& text : owed_)
         if (!offset_of_.contains(text)) broken("'" + text + "' was committed and never seen");
 }

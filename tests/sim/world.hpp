@@ -65,6 +65,10 @@ class model {
     void refused(const std::string& text);
     /// A commit was answered: what it stored must have been seen when the history has come to rest.
     void must_be_seen(const std::string& text) { owed_.insert(text); }
+    /// Somebody acks it, commits it or gives it up ...
+    void settling(const std::string& group, std::uint64_t offset) { ++settlings_[group][offset]; }
+    /// ... and is told that it came too late. It was somebody else then, who is not told so.
+    void settled_too_late(const std::string& group, std::uint64_t offset) { --settlings_[group][offset]; }
     /// A pause was answered, or a resume asked for.
     void paused(const std::string& group, bool is) { paused_[group] = is; }
     /// The spool gives this to a consumer.
@@ -87,6 +91,7 @@ class model {
 
   private:
     [[noreturn]] void broken(const std::string& what) const;
+    bool may_be_gone(const std::string& group, std::uint64_t offset) const;
     void place(const std::string& text, std::uint64_t offset);
 
     std::uint64_t seed_;
@@ -114,6 +119,7 @@ class model {
     std::uint64_t given_up_total_ = 0;
     std::uint64_t purged_ = 0;
     std::set<std::string> refused_, owed_;
+    std::map<std::string, std::map<std::uint64_t, int>> settlings_;
     std::map<std::string, std::uint64_t> ttls_;
     std::map<std::uint64_t, instant> gone_by_;  // offset -> when it has certainly expired
     bool may_drop_ = false;

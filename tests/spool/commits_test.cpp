@@ -36,6 +36,14 @@ std::vector<std::string> stored_in(table& t, const std::string& stream) {
     return bodies;
 }
 
+// Of what it settled the first is done and nothing was late; gives what it lost with its lease.
+std::vector<protocol::run> lost_beside_first(consumer_session& who) {
+    const settled_runs settled = who.take_settled();
+    CHECK(settled.done == std::vector<protocol::run>{{0, 1}});
+    CHECK(settled.stale.empty());
+    return settled.lost;
+}
+
 }  // namespace
 
 TEST_CASE("commits: outputs for several streams and the ack are stored together, and stay through a crash") {
@@ -260,4 +268,38 @@ TEST_CASE(
         CHECK(made.size() == inputs);
         CHECK(std::set<std::string>{made.begin(), made.end()}.size() == inputs);
     }
+}
+
+TEST_CASE(
+    "commits: one that crosses the renewal of its lease is committed, and nobody is told that it was late") {
+    table t;
+    consumer_session& c = t.consumer("c");
+    t.put(1);
+    t.settle();
+    const auto job = c.next(t.now().monotonic_ns);
+    REQUIRE(job);
+    // Both leave together: when the spool looks at the renewal the lease is over, for the commit has ended
+    // it.
+    t.leap(10 * second_ns - 1);
+    const auto fate = c.commit(job->lease, job->offset, {to_stream("out", {"1"})}, t.now());
+    t.leap(1);
+    CHECK(fate->is == state::committed);
+    CHECK(lost_beside_first(c).empty());
+    CHECK(stored_in(t, "out") == std::vector<std::string>{"1"});
+}
+
+TEST_CASE(
+    "commits: an ack that was taken counts, though the rest of its lease ran out before it was answered") {
+    table t;
+    consumer_session& c = t.consumer("c");
+    t.put(2);
+    t.settle();
+    const auto first = c.next(t.now().monotonic_ns);
+    REQUIRE(first);
+    REQUIRE(c.next(t.now().monotonic_ns));
+    c.ack(first->lease, first->offset);
+    c.frame(encode(protocol::done{1, 0, first->lease, {}, {}, {protocol::everything}, {}}), std::nullopt,
+            t.now());
+    t.settle();
+    CHECK(lost_beside_first(c) == std::vector<protocol::run>{{1, 1}});
 }
