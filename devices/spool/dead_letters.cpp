@@ -26,6 +26,7 @@ dead_run cut(const dead_run& from, std::uint64_t first, std::uint64_t end) {
 
 void dead_letters::add(dead_run died) {
     if (died.count == 0) return;
+    take({died.offset, died.count});  // what a damaged log says twice counts once
     count_ += died.count;
     auto after = runs_.lower_bound(died.offset);
     assert(after == runs_.end() || died.end() <= after->first);

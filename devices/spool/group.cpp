@@ -53,9 +53,23 @@ group::open_map::iterator group::erase(open_map::iterator at) {
     return open_.erase(at);
 }
 
+// What is open is not new, whatever a damaged log says: it stays what it is.
+void group::insert_new(run fresh, const lanes& of) {
+    while (fresh.count > 0) {
+        auto open = open_.upper_bound(fresh.first);
+        if (open != open_.begin() && std::prev(open)->first + std::prev(open)->second.count > fresh.first)
+            --open;
+        const run known = open == open_.end() ? run{fresh.end(), 0} : run{open->first, open->second.count};
+        const std::uint64_t end = std::clamp(known.first, fresh.first, fresh.end());
+        open_new({fresh.first, end - fresh.first}, of);
+        const std::uint64_t rest = std::clamp(known.end(), end, fresh.end());
+        fresh = {rest, fresh.end() - rest};
+    }
+}
+
 // What was passed over waits for its first attempt, each message with its own priority, which an ordered
 // group does not have.
-void group::insert_new(run fresh, const lanes& of) {
+void group::open_new(run fresh, const lanes& of) {
     if (settings.ordered) {
         while (fresh.count > 0) {
             const tried_run part = first_attempt(fresh);
@@ -120,6 +134,11 @@ void group::replace(run within, Change change) {
         part.count = all.end() - inner.end();
         insert(inner.end(), part);
     }
+}
+
+void group::clear(run place, const lanes& of) {
+    look(place, of, true);
+    replace(place, [](std::uint64_t, const open_run&) { return false; });
 }
 
 void group::count_down(std::uint64_t lease_id, std::uint64_t count) {

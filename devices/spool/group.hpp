@@ -287,13 +287,15 @@ class group {
 
     void insert(std::uint64_t offset, const open_run& open);
     open_map::iterator erase(open_map::iterator at);
-    void carve(run within);  // makes run borders at both ends
     void insert_new(run fresh, const lanes& of);
+    void open_new(run fresh, const lanes& of);
     void look(run what, const lanes& of, bool itself);
     void set_tried(const tried_run& tried, instant now);
     tried_run tried(std::uint64_t offset, const open_run& open, instant now) const;
     template <typename Change>
     void replace(run within, Change change);
+    /// Nothing of it is open, and all of it was looked at.
+    void clear(run place, const lanes& of);
     void lose(run what);
     void count_down(std::uint64_t lease_id, std::uint64_t count);
     std::vector<run>* settled_as(std::uint64_t at, std::uint64_t& end, ack_outcome& into) const;

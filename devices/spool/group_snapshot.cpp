@@ -37,11 +37,17 @@ group::group(const saved& from, const lanes& of, instant now)
     progress_.load(from.looked_at);
     delivered_mark_ = from.delivered_mark;
     seen_.load(from.seen);
+    // What is open or dead was looked at, and an offset is one of these once. A snapshot that says otherwise
+    // is made to agree: what cannot be is no reason to lose the rest.
     for (const tried_run& each : from.open) {
+        clear({each.offset, each.count}, of);
         insert_new({each.offset, each.count}, of);
         set_tried(each, now);
     }
-    for (const dead_run& each : from.dead) dead_.add(each);
+    for (const dead_run& each : from.dead) {
+        clear({each.offset, each.count}, of);
+        dead_.add(each);
+    }
     for (const saved_lease& each : from.leases) {
         const std::uint64_t held_ns = std::min(each.held_ms * 1'000'000, now.monotonic_ns);
         lease& kept = new_lease({.id = each.id,

@@ -184,3 +184,31 @@ TEST_CASE("group: random leases, acks, releases and failures agree with a plain 
         }
     }
 }
+
+TEST_CASE("group: what a snapshot says twice of a message counts once, and the later word holds") {
+    const instant now{1'000, 1'000};
+    group::saved from = group{1, "g", {}, 0}.save(now, false);
+    from.looked_at.cursors = {3};  // and yet some behind it are open
+    from.open = {{0, 4, 2, 1, 0}, {2, 4, 3, 2, 0}};
+    from.dead = {{5, 1, 16, "hopeless", 0}, {5, 2, 16, "hopeless", 0}};
+    group g{from, no_gaps, now};
+    CHECK(g.returned_count() == 5);
+    CHECK(g.dead().count() == 2);
+    CHECK(*g.pick(100, no_gaps, 100) == tried_run{0, 2, 2, 1, 0});
+    g.take(*g.pick(100, no_gaps, 100), no_gaps, g.new_lease(some_lease(1)));
+    CHECK(*g.pick(100, no_gaps, 100) == tried_run{2, 3, 3, 2, 0});
+    g.take(*g.pick(100, no_gaps, 100), no_gaps, g.new_lease(some_lease(2)));
+    CHECK(g.pick(100, no_gaps, 100)->offset == 7);
+    g.apply_redrive({0, 100}, no_gaps);
+    CHECK(*g.pick(100, no_gaps, 100) == tried_run{5, 2, 1, 0, 0});
+}
+
+TEST_CASE("group: a message that is open stays what it is when a log says that it is new") {
+    lanes places;
+    group g{1, "g", {}, 0};
+    g.apply_attempt({0, 4, 3, 2, 0}, places, {1'000, 1'000});
+    places.place({0, 4}, {.index = 1, .due_ms = 5'000}, 0);
+    g.apply_attempt({0, 4, 4, 3, 0}, places, {1'000, 1'000});
+    CHECK(g.returned_count() == 4);
+    CHECK(g.pick(4, places, 100)->attempt == 4);
+}
