@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
@@ -65,7 +66,9 @@ TEST_CASE(
     CHECK(most_over <= 4 * segment_bytes);
     CHECK(stat(spool, "messages_moved") > 0);
     CHECK(stat(spool, "cold_segments") > 0);
-    CHECK(stat(spool, "live_bytes") < 100'000);
+    // What is live is counted now and then: what was taken last may not be in the count yet.
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (stat(spool, "live_bytes") >= 100'000) REQUIRE(std::chrono::steady_clock::now() < until);
 
     // Nothing of it was lost, by a SIGKILL neither.
     spool.running->kill(SIGKILL);
