@@ -165,6 +165,7 @@ void child::kill() noexcept {
 }
 
 std::vector<pollfd> child::watched() const {
+    if (ended_) return {};
     std::vector<pollfd> all{{pid_fd_, POLLIN, 0}};
     if (stdin_ >= 0) all.push_back({stdin_, POLLOUT, 0});
     if (stdout_ >= 0) all.push_back({stdout_, POLLIN, 0});

@@ -47,7 +47,7 @@ class child {
     child(const child&) = delete;
     child& operator=(const child&) = delete;
 
-    /// What to poll for the next `step` to have something to do.
+    /// What to poll for the next `step` to have something to do; nothing once it has ended.
     std::vector<pollfd> watched() const;
     /// Writes, reads and reaps what is possible without waiting. True once the child has ended.
     bool step();

@@ -11,6 +11,7 @@
 
 #include "cli/durable.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/splitter.hpp"
 #include "core/context_parts.hpp"
 
 extern char** environ;
@@ -26,6 +27,9 @@ constexpr std::array<std::string_view, 4> told = {
 // Linux takes 128 KiB for one variable, and as a rule 2 MiB for all of them with the arguments.
 constexpr std::size_t variable_bytes_max = (128 << 10) - 1;
 constexpr std::size_t variables_bytes_max = 1 << 20;
+
+constexpr std::size_t commit_bytes_max = 4 << 20;  // printed and not stored yet, of more than one
+constexpr auto slow_commit = 2s;
 
 std::string variable_name(std::string_view header) {
     std::string name = "FERRY_HEADER_";
@@ -96,15 +100,17 @@ exit_code exec_worker::go() {
     }
     stop_commands();
     leave_answered(context_, from_, end_);
+    end_commits();
     return end_.code(from_.stats().acked);
 }
 
 // False when there is nothing more to do. What has ended is settled before anything else is looked at.
 bool exec_worker::step() {
     end_commands();
+    end_commits();
     if (context_.stopped() || end_.run_over() || complete()) return false;
     start_commands();
-    return !running_.empty() || !end_.over() || wait_for_claims();
+    return !running_.empty() || !commits_.empty() || !end_.over() || wait_for_claims();
 }
 
 // After its restart a spool keeps messages back for a moment; the silence begins after it.
@@ -118,8 +124,11 @@ void exec_worker::wait() {
     std::vector<pollfd> watched{{changed_.fd(), POLLIN, 0}, {context_.internals().stop.fd(), POLLIN, 0}};
     for (const running& each : running_)
         for (const pollfd& fd : each.command->watched()) watched.push_back(fd);
-    // Silence is not counted while a command runs.
-    const auto until = running_.empty() ? end_.deadline() : end_.run_deadline();
+    // Silence is not counted while a command runs, or what it printed is not stored yet.
+    const bool busy = !running_.empty() || !commits_.empty();
+    auto until = busy ? end_.run_deadline() : end_.deadline();
+    for (const committing& each : commits_)
+        if (!each.told) until = std::min(until.value_or(each.since + slow_commit), each.since + slow_commit);
     const auto left =
         until ? std::chrono::ceil<std::chrono::milliseconds>(*until - ending::clock::now()).count() : -1;
     ::poll(watched.data(), watched.size(),
@@ -133,7 +142,7 @@ std::uint64_t exec_worker::done_or_running() const {
 }
 
 bool exec_worker::complete() {
-    if (!running_.empty() || !end_.complete(done_or_running())) return false;
+    if (!running_.empty() || !commits_.empty() || !end_.complete(done_or_running())) return false;
     from_.flush(end_.wait());
     return end_.complete(from_.stats().acked);
 }
@@ -151,7 +160,7 @@ void exec_worker::start(delivery next) {
     child_options how{.command = options_.command,
                       .input = std::string{next.body()},
                       .environment = variables_of(next),
-                      .capture = false};
+                      .capture = options_.into.has_value()};
     if (!fits(how.environment)) return fail(next, "its topic and headers are too large for an environment");
     try {
         auto command = std::make_unique<child>(std::move(how));
@@ -164,8 +173,8 @@ void exec_worker::start(delivery next) {
 
 void exec_worker::end_commands() {
     for (auto each = running_.begin(); each != running_.end();) {
-        if (each->command->step()) {
-            settle(*each);
+        if (each->command->step() && settle(*each)) {
+            // It is done with.
         } else if (each->what.lease_over()) {
             each->command.reset();
             fail(each->what, "its lease is over; the command was stopped");
@@ -178,17 +187,87 @@ void exec_worker::end_commands() {
     }
 }
 
-void exec_worker::settle(running& ended) {
+// False when it must wait for its turn to be stored.
+bool exec_worker::settle(running& ended) {
     const int status = ended.command->status();
-    if (status != 0) return fail(ended.what, fmt::format("the command ended with status {}", status));
-    ended.what.ack();
-    ++succeeded_;
+    if (ended.command->output_too_large()) {
+        fail(ended.what, "the command printed too much");
+    } else if (status != 0) {
+        fail(ended.what, fmt::format("the command ended with status {}", status), status);
+    } else if (options_.into && !ended.command->output().empty()) {
+        return commit(ended);
+    } else {
+        ended.what.ack();
+        ++succeeded_;
+    }
+    return true;
 }
 
-void exec_worker::fail(delivery& what, const std::string& reason) {
-    ++failed_;
+// What cannot be read as messages is the command's failure.
+bool exec_worker::commit(running& ended) {
+    const std::string& text = ended.command->output();
+    std::size_t under_way = text.size();
+    for (const committing& each : commits_) under_way += each.bytes;
+    if (!commits_.empty() && under_way > commit_bytes_max) return false;
+
+    splitter printed{options_.printed};
+    std::vector<output> outputs;
+    try {
+        printed.add(text);
+        printed.end();
+        for (message next; printed.next(next);) outputs.push_back({*options_.into, std::move(next)});
+    } catch (const std::exception& problem) {  // usage_error, or failure
+        fail(ended.what, fmt::format("what the command printed is no message: {}", problem.what()));
+        return true;
+    }
+    const std::uint64_t offset = ended.what.offset();
+    const std::uint64_t attempt = ended.what.attempt();
+    auto answer = from_.commit(std::move(ended.what), std::move(outputs));
+    commits_.push_back(
+        {.offset = offset, .attempt = attempt, .answer = std::move(answer), .bytes = text.size()});
+    ++succeeded_;
+    return true;
+}
+
+// A commit that came too late is told and counted as an ack is; what was refused went back.
+void exec_worker::end_commits() {
+    for (auto each = commits_.begin(); each != commits_.end();) {
+        const auto answer = each->answer.wait(0ns);
+        if (!answer) {
+            tell_if_slow(*each);
+            ++each;
+            continue;
+        }
+        if (answer->is == commit_outcome::refused) {
+            --succeeded_;
+            ++failed_;
+            options_.speaker.say(fmt::format("offset {}, attempt {}: not stored in '{}': {}: {}",
+                                             each->offset, each->attempt, *options_.into, answer->code,
+                                             answer->reason));
+        }
+        each = commits_.erase(each);
+        end_.heard();
+    }
+}
+
+void exec_worker::tell_if_slow(committing& which) {
+    if (which.told || ending::clock::now() < which.since + slow_commit) return;
+    which.told = true;
+    options_.speaker.say(fmt::format(
+        "offset {}, attempt {}: not stored in '{}' yet: the stream is full, or the spool does not answer",
+        which.offset, which.attempt, *options_.into));
+}
+
+void exec_worker::fail(delivery& what, const std::string& reason, int status) {
     options_.speaker.say(fmt::format("{}: {}", place(what), reason));
-    what.nack(std::nullopt, reason);
+    const failure_rules& rules = options_.failures;
+    if (rules.dead.contains(status)) {
+        ++dead_;
+        return what.dead_letter(reason);
+    }
+    ++failed_;
+    const auto own = rules.delay.find(status);
+    what.nack(own != rules.delay.end() ? own->second : rules.other_delay, reason);
 }
 
 void exec_worker::stop_commands() {
@@ -204,6 +283,7 @@ void exec_worker::stop_commands() {
 std::string exec_worker::summary() const {
     std::string text = fmt::format("received {}, done {}", received_, from_.stats().acked);
     if (failed_ > 0) text += fmt::format(", failed {}", failed_);
+    if (dead_ > 0) text += fmt::format(", dead {}", dead_);
     if (stopped_ > 0) text += fmt::format(", stopped {}", stopped_);
     return text;
 }

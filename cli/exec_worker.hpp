@@ -1,10 +1,11 @@
 // The worker behind `ferry take --exec`: a command for each message, up to N of them at once.
 //
 // A command has the payload on its stdin and FERRY_TOPIC, FERRY_OFFSET, FERRY_ATTEMPT and FERRY_HEADER_* in
-// its environment; what it prints is not ours. Exit 0 acks its message, everything else nacks it: it comes
-// again after the group's back-off. A command dies with us, and when the lease on its message is over. What
-// runs when we are stopped is nacked without a delay: the command may have acted, so the message comes again
-// at once and says so by its attempt.
+// its environment; what it prints is not ours, unless it goes `into` a stream: then its messages and the ack
+// are one commit. Exit 0 acks its message, everything else nacks it: it comes again after the group's
+// back-off, or as `failures` says for that status. A command dies with us, and when the lease on its message
+// is over. What runs when we are stopped is nacked without a delay: the command may have acted, so the
+// message comes again at once and says so by its attempt.
 //
 // Threads: one, the one that made it; `changed` is set by the consumer's `on_change`, from any thread.
 // Failure: a command that cannot start throws failure with exit_code::usage, after its message went back as
@@ -16,26 +17,41 @@
 //     const exit_code code = worker.go();
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/child.hpp"
 #include "cli/ending.hpp"
+#include "cli/formats.hpp"
 #include "cli/talk.hpp"
 #include "core/event_fd.hpp"
 #include "ferry/consumer.hpp"
 
 namespace ferry::cli {
 
+/// What becomes of a message whose command failed, by the status that it ended with.
+struct failure_rules {
+    std::set<int> dead{};                                    ///< a dead letter at once
+    std::map<int, std::chrono::milliseconds> delay{};        ///< it comes again after that time
+    std::optional<std::chrono::milliseconds> other_delay{};  ///< of all others; none: the group's back-off
+};
+
 struct exec_options {
     std::vector<std::string> command;
     std::size_t at_once = 1;
     ending_options end{};
     talk speaker{};
+    failure_rules failures{};
+    std::optional<std::string> into{};    ///< the stream for what the commands print
+    in_format printed = in_format::line;  ///< how that is read
 };
 
 /// What a command learns of its message: the variables that hold it. A value with a zero byte is left out,
@@ -60,6 +76,14 @@ class exec_worker {
         delivery what;
         std::unique_ptr<child> command;
     };
+    struct committing {
+        std::uint64_t offset;
+        std::uint64_t attempt;
+        commit_receipt answer;
+        std::size_t bytes;
+        ending::clock::time_point since = ending::clock::now();
+        bool told = false;  // that it takes long
+    };
 
     bool step();
     bool wait_for_claims();
@@ -67,8 +91,11 @@ class exec_worker {
     void start_commands();
     void start(delivery next);
     void end_commands();
-    void settle(running& ended);
-    void fail(delivery& what, const std::string& reason);
+    bool settle(running& ended);
+    void fail(delivery& what, const std::string& reason, int status = -1);
+    bool commit(running& ended);
+    void end_commits();
+    void tell_if_slow(committing& which);
     void stop_commands();
     bool complete();
     std::uint64_t done_or_running() const;
@@ -79,9 +106,11 @@ class exec_worker {
     const exec_options options_;
     ending end_;
     std::list<running> running_;
+    std::list<committing> commits_;
     std::uint64_t received_ = 0;
     std::uint64_t succeeded_ = 0;
     std::uint64_t failed_ = 0;
+    std::uint64_t dead_ = 0;
     std::uint64_t stopped_ = 0;
 };
 

@@ -1,9 +1,7 @@
 // Where a sender's messages come from: an argument, files, or stdin in one of the formats.
 //
-// Lines: LF ends a message, a last line without LF counts, an empty line is an empty message, CR stays.
-// `raw` makes all of stdin one message (none when it is empty), `nul` ends messages with a zero byte, `len32`
-// puts a 32-bit big-endian length in front of each, `json` is one object a line. Reading waits for bytes,
-// the deadline and the stop signal at once.
+// stdin is taken apart as cli/splitter.hpp says. Reading waits for bytes, the deadline and the stop signal at
+// once.
 //
 // Failure: throws usage_error for input that cannot be read as its format, failure for files and for a
 // message above the limit.
@@ -16,13 +14,11 @@
 #include <vector>
 
 #include "cli/formats.hpp"
+#include "cli/splitter.hpp"
 #include "ferry/context.hpp"
 #include "ferry/message.hpp"
 
 namespace ferry::cli {
-
-/// No receiver with ferry's defaults takes more, so no sender starts on it.
-inline constexpr std::size_t message_bytes_max = 64 << 20;
 
 struct input_options {
     std::optional<in_format> format;  ///< the command's default when absent
@@ -50,25 +46,15 @@ class input {
     bool is_json() const noexcept { return format_ == in_format::json; }
 
   private:
-    state next_bytes(std::string& into, std::optional<time> deadline);
-    state next_file(std::string& into);
-    bool take_buffered(std::string& into);
-    bool take_until(char end, std::string& into);
-    bool take_len32(std::string& into);
-    bool take_rest(std::string& into);
+    state next_file(message& into);
     state fill(std::optional<time> deadline);
-    [[noreturn]] void refuse_size(std::uint64_t bytes) const;
 
     ferry::context& context_;
-    in_format format_;
+    const in_format format_;
     std::optional<std::string> argument_;
     std::vector<std::string> files_;
     std::size_t files_read_ = 0;
-    std::uint64_t messages_ = 0;
-    std::string buffer_;
-    std::size_t taken_ = 0;     // bytes at the front of buffer_ that were given out
-    std::size_t searched_ = 0;  // bytes behind them without an end mark
-    bool at_end_ = false;
+    splitter stdin_;
 };
 
 /// The whole of a file. Throws failure: not_found, denied or failed, naming it; full above the limit.

@@ -34,6 +34,9 @@ struct take_flags {
     bool of_group = false;             // something was asked for that only a group has
     std::vector<std::string> command;  // of --exec
     std::optional<std::uint64_t> at_once;
+    failure_rules failures;
+    std::optional<std::string> into;
+    std::optional<in_format> printed;
 };
 
 constexpr std::uint64_t credit_by_default = 1000;
@@ -43,6 +46,46 @@ std::vector<std::string> parse_command(const std::string& text) {
     if (words.empty()) throw usage_error{"--exec: the command is empty"};
     find_program(words.front());
     return words;
+}
+
+int parse_status(std::string_view flag, const std::string& text) {
+    const std::uint64_t status = parse_count(flag, text);
+    if (status > 255) throw usage_error{fmt::format("{}: an exit status is 1 to 255, not {}", flag, text)};
+    return static_cast<int>(status);
+}
+
+// DUR for all, or STATUS=DUR for one.
+void read_delay(const std::string& word, failure_rules& into) {
+    const auto parse = [&](const std::string& text) {
+        return std::chrono::ceil<std::chrono::milliseconds>(parse_duration("--nack-delay", text));
+    };
+    const auto at = word.find('=');
+    if (at == std::string::npos)
+        into.other_delay = parse(word);
+    else
+        into.delay.insert_or_assign(parse_status("--nack-delay", word.substr(0, at)),
+                                    parse(word.substr(at + 1)));
+}
+
+void declare_exec(command_line& line, take_flags& flags) {
+    line.value("--exec", "CMD", "run CMD for each message, payload on its stdin: exit 0 acks, else it nacks",
+               [&](const std::string& text) { flags.command = parse_command(text); });
+    line.value("-P,--parallel", "N", "with --exec: run so many commands at once (1)",
+               [&](const std::string& word) { flags.at_once = parse_count("--parallel", word); });
+    line.value("--into", "STREAM", "with --exec: store what CMD prints there, as one with the ack",
+               [&](const std::string& word) {
+                   check_name("stream", word);
+                   flags.into = word;
+               });
+    line.value("-i,--in", "FORMAT",
+               "with --into: how CMD prints messages: line, raw, nul, json, len32 (line)",
+               [&](const std::string& word) { flags.printed = parse_in_format(word); });
+    line.value(
+        "--dead-exit", "STATUS", "with --exec: what ends so is a dead letter at once (repeat)",
+        [&](const std::string& word) { flags.failures.dead.insert(parse_status("--dead-exit", word)); });
+    line.value("--nack-delay", "[STATUS=]DUR",
+               "with --exec: what fails (so) comes again after DUR, not the group's back-off (repeat)",
+               [&](const std::string& word) { read_delay(word, flags.failures); });
 }
 
 void declare_take(command_line& line, take_flags& flags) {
@@ -76,10 +119,7 @@ void declare_take(command_line& line, take_flags& flags) {
                    flags.of_group = true;
                });
     line.flag("--peek", "read without a group: nothing is leased or acked", flags.peek);
-    line.value("--exec", "CMD", "run CMD for each message, payload on its stdin: exit 0 acks, else it nacks",
-               [&](const std::string& text) { flags.command = parse_command(text); });
-    line.value("-P,--parallel", "N", "with --exec: run so many commands at once (1)",
-               [&](const std::string& word) { flags.at_once = parse_count("--parallel", word); });
+    declare_exec(line, flags);
 }
 
 // What goes together, and the credit that follows.
@@ -87,6 +127,16 @@ void settle(take_flags& flags) {
     const bool executes = !flags.command.empty();
     const output_options& out = flags.shared.out;
     if (flags.at_once && !executes) throw usage_error{"-P says how many commands run; --exec is missing"};
+    const failure_rules& failures = flags.failures;
+    if (!executes &&
+        (flags.into || !failures.dead.empty() || !failures.delay.empty() || failures.other_delay))
+        throw usage_error{"--into, --dead-exit and --nack-delay are about commands; --exec is missing"};
+    if (flags.printed && !flags.into)
+        throw usage_error{"--in says how what commands print is read; --into is missing"};
+    for (const int status : failures.dead)
+        if (failures.delay.contains(status))
+            throw usage_error{
+                fmt::format("status {} is a dead letter or comes again: leave out one", status)};
     if (executes && flags.peek) throw usage_error{"--peek acks nothing: it does not go with --exec"};
     const bool chooses = flags.wants.given() || !flags.shared.topics.empty() || !flags.shared.match.empty();
     if (chooses && flags.peek)
@@ -218,11 +268,11 @@ exit_code print_messages(ferry::context& context, const take_flags& flags, consu
 
 exit_code run_commands(ferry::context& context, const take_flags& flags, consumer& from, event_fd& changed,
                        const talk& talk) {
-    exec_worker worker{
-        context,
-        from,
-        changed,
-        {flags.command, static_cast<std::size_t>(flags.at_once.value_or(1)), flags.shared.end, talk}};
+    exec_worker worker{context,
+                       from,
+                       changed,
+                       {flags.command, static_cast<std::size_t>(flags.at_once.value_or(1)), flags.shared.end,
+                        talk, flags.failures, flags.into, flags.printed.value_or(in_format::line)}};
     const exit_code code = worker.go();
     talk.say(worker.summary());
     return code;
@@ -259,10 +309,13 @@ int run_take(command_line& line) {
     return to_int(code);
 }
 
-constexpr std::array<std::string_view, 5> examples = {
-    "ferry take :7000 jobs", "ferry take :7000 jobs --exec 'sh resize.sh' -P 4",
+constexpr std::array<std::string_view, 6> examples = {
+    "ferry take :7000 jobs",
+    "ferry take :7000 jobs --exec 'sh resize.sh' -P 4",
+    "ferry take :7000 jobs --exec ./work --into results --dead-exit 65",
     "ferry take :7000 jobs --group thumbs -n 100 --json",
-    "ferry take :7000 jobs --group large -m 'image.*.large'", "ferry take :7000 jobs --peek --idle 1s"};
+    "ferry take :7000 jobs --group large -m 'image.*.large'",
+    "ferry take :7000 jobs --peek --idle 1s"};
 constexpr std::array<std::string_view, 2> runnable = {
     "ferry spool --dir jobs --listen @./jobs.sock & s=$!; seq 3 | ferry put ./jobs.sock n --wait 10s && "
     "ferry take "
