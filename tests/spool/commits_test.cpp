@@ -278,11 +278,13 @@ TEST_CASE(
     t.settle();
     const auto job = c.next(t.now().monotonic_ns);
     REQUIRE(job);
-    // Both leave together: when the spool looks at the renewal the lease is over, for the commit has ended
-    // it.
-    t.leap(10 * second_ns - 1);
+    // While it is synced a renewal comes: the lease is over by then, for the commit has ended it.
+    t.hold_syncs();
     const auto fate = c.commit(job->lease, job->offset, {to_stream("out", {"1"})}, t.now());
-    t.leap(1);
+    t.leap(10 * second_ns);
+    CHECK(fate->is == state::pending);
+    t.sync_again();
+    t.settle();
     CHECK(fate->is == state::committed);
     CHECK(lost_beside_first(c).empty());
     CHECK(stored_in(t, "out") == std::vector<std::string>{"1"});
