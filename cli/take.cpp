@@ -316,13 +316,16 @@ constexpr std::array<std::string_view, 6> examples = {
     "ferry take :7000 jobs --group thumbs -n 100 --json",
     "ferry take :7000 jobs --group large -m 'image.*.large'",
     "ferry take :7000 jobs --peek --idle 1s"};
-constexpr std::array<std::string_view, 2> runnable = {
+constexpr std::array<std::string_view, 3> runnable = {
     "ferry spool --dir jobs --listen @./jobs.sock & s=$!; seq 3 | ferry put ./jobs.sock n --wait 10s && "
     "ferry take "
     "./jobs.sock n --idle 300ms; c=$?; kill $s; wait $s; [ $c = 0 ]",
     "ferry spool --dir work --listen @./work.sock & s=$!; seq 5 | ferry put ./work.sock n --wait 10s && "
     "ferry take ./work.sock n -n 5 -P 2 --exec 'sh -c \"read x; echo $FERRY_OFFSET: $x\"'; c=$?; kill $s; "
-    "wait $s; [ $c = 0 ]"};
+    "wait $s; [ $c = 0 ]",
+    "ferry spool --dir sums --listen @./sums.sock & s=$!; seq 3 | ferry put ./sums.sock n --wait 10s && "
+    "ferry take ./sums.sock n -n 3 --exec 'sh -c \"read x; echo $x and $x\"' --into doubled && "
+    "ferry take ./sums.sock doubled -n 3; c=$?; kill $s; wait $s; [ $c = 0 ]"};
 
 }  // namespace
 
