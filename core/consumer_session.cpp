@@ -21,12 +21,13 @@ std::vector<run> as_runs(const run_set& set) {
 }  // namespace
 
 consumer_session::consumer_session(consumer_session_options options)
-    : options_{std::move(options)}, link_{options_.client} {}
+    : options_{std::move(options)},
+      link_{options_.client},
+      credit_{options_.credit_messages, options_.credit_bytes} {}
 
 void consumer_session::finished(const parcel& what) {
     if (what.channel != channel_) return;
-    bytes_read_ += what.batch.view.size();
-    ++frames_read_;
+    credit_.read(what.frame_bytes);
 }
 
 std::optional<delivered_item> consumer_session::next(std::uint64_t now_ns) {
@@ -46,7 +47,7 @@ std::optional<delivered_item> consumer_session::next(std::uint64_t now_ns) {
         ++from.run_at;
         from.taken = 0;
     }
-    if (!options_.group) ++settled_count_;
+    if (!options_.group) credit_.settled(1);
     if (from.run_at == from.runs.size()) {
         finished(from);
         parcels_.pop_front();
@@ -56,7 +57,7 @@ std::optional<delivered_item> consumer_session::next(std::uint64_t now_ns) {
 
 // Cuts a parcel to what its lease still holds.
 void consumer_session::keep_held(parcel& what) {
-    parcel kept{what.lease, what.under, what.channel, {}, 0, 0, {}, 0};
+    parcel kept{what.lease, what.under, what.channel, {}, 0, 0, what.frame_bytes, {}, 0};
     std::string items;
     batch_cursor cursor{what.batch.view.substr(what.at)};
     for (; what.run_at < what.runs.size(); ++what.run_at, what.taken = 0)
@@ -87,7 +88,7 @@ void consumer_session::lose(std::uint64_t id, held_lease& from, run_set lost) {
             handed_out.add({open->first, std::min(open->end(), end) - open->first});
     from.open.remove(handed_out);
     held_ -= handed_out.count();
-    settled_count_ += handed_out.count();
+    credit_.settled(handed_out.count());
     for (parcel& each : parcels_) {
         if (each.lease != id) continue;
         for (std::size_t i = each.run_at; i < each.runs.size(); ++i) {
@@ -112,7 +113,7 @@ bool consumer_session::settle(std::uint64_t lease, std::uint64_t offset) {
     if (found == leases_.end() || !found->second.open.contains(offset)) return false;
     found->second.open.remove({offset, 1});
     --held_;
-    ++settled_count_;
+    credit_.settled(1);
     return true;
 }
 
@@ -244,9 +245,8 @@ void consumer_session::joined(std::string_view head, instant now) {
         lose(id, each, lost);
     }
     std::erase_if(leases_, [this](const auto& entry) { return needless(entry.first, entry.second); });
-    settled_count_ = bytes_read_ = frames_read_ = frames_received_ = 0;
-    held_at_join_ = held_;
-    credit_messages_sent_ = credit_bytes_sent_ = credit_frames_sent_ = 0;
+    frames_received_ = 0;
+    credit_.joined(held_);
 }
 
 void consumer_session::deliver(std::string_view head, const shared_bytes& body, instant now) {
@@ -260,6 +260,7 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
     }
     if (message.lease != 0 && !delivered_.add(message.lease)) return;  // it came twice
     ++frames_received_;
+    credit_.received(batch.view.size(), now.monotonic_ns);
     if (leaving_) {
         std::vector<run> unseen;
         for (const delivered_run& each : message.runs) unseen.push_back({each.offset, each.count});
@@ -274,7 +275,7 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
     const bool sound = message.checksum_kind != 1 || log::crc32c(batch.view) == message.checksum;
     if (!cursor.good() || items != claimed || items == 0 || !sound) {
         ++frames_bad_;  // not handed out; its lease expires and it comes again
-        return;
+        return credit_.read(batch.view.size());
     }
     std::erase_if(message.runs, [](const delivered_run& each) { return each.count == 0; });
     const held_lease* under = nullptr;
@@ -285,7 +286,8 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
         held_ += items;
         under = &lease;
     }
-    parcels_.push_back({message.lease, under, channel_, std::move(message.runs), 0, 0, std::move(batch), 0});
+    parcels_.push_back({message.lease, under, channel_, std::move(message.runs), 0, 0, batch.view.size(),
+                        std::move(batch), 0});
 }
 
 void consumer_session::done(std::string_view head) {
@@ -402,21 +404,8 @@ void consumer_session::frame(std::string_view head, std::optional<shared_bytes> 
 
 void consumer_session::give_credit() {
     if (!joined_ || leaving_) return;
-    // Limits count from the join; what was held then takes its share of the credit.
-    const std::uint64_t allowed = settled_count_ + options_.credit_messages;
-    const std::uint64_t messages = allowed > held_at_join_ ? allowed - held_at_join_ : 0;
-    const std::uint64_t bytes = bytes_read_ + options_.credit_bytes;
-    const bool first = credit_messages_sent_ == 0;
-    const bool worth =
-        messages >= credit_messages_sent_ + std::max<std::uint64_t>(1, options_.credit_messages / 4) ||
-        bytes >= credit_bytes_sent_ + options_.credit_bytes / 4 ||
-        frames_read_ >= credit_frames_sent_ + frames_ahead_max / 4 ||
-        (messages > credit_messages_sent_ && held_ == 0 && parcels_.empty());
-    if (!first && !worth) return;
-    credit_messages_sent_ = messages;
-    credit_bytes_sent_ = bytes;
-    credit_frames_sent_ = frames_read_;
-    out_.push_back({encode(credit{channel_, messages, bytes, frames_read_}), std::nullopt});
+    if (const auto more = credit_.worth_telling(held_ == 0 && parcels_.empty()))
+        out_.push_back({encode(credit{channel_, more->messages, more->bytes, more->frames}), std::nullopt});
 }
 
 void consumer_session::send_settlements(instant now) {

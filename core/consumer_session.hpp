@@ -21,6 +21,7 @@
 #include "core/batch.hpp"
 #include "core/clock.hpp"
 #include "core/commit_queue.hpp"
+#include "core/credit_account.hpp"
 #include "core/dead_queue.hpp"
 #include "core/protocol.hpp"
 #include "core/recent_ids.hpp"
@@ -137,8 +138,9 @@ class consumer_session {
         const held_lease* under = nullptr;  // while a group's parcel is here, its lease is
         std::uint64_t channel = 0;          // which it came on
         std::vector<protocol::delivered_run> runs;
-        std::size_t run_at = 0;   // which run is next,
-        std::uint64_t taken = 0;  // and how many of it were handed out
+        std::size_t run_at = 0;       // which run is next,
+        std::uint64_t taken = 0;      // and how many of it were handed out
+        std::size_t frame_bytes = 0;  // as it came
         shared_bytes batch;
         std::size_t at = 0;  // bytes handed out
     };
@@ -194,11 +196,9 @@ class consumer_session {
     std::uint64_t claims_until_ns_ = 0;
     std::uint64_t read_from_ = 0;  // a reader's place, for joining again
     bool read_any_ = false;
-    std::uint64_t held_ = 0;  // delivered to us and not settled by us
-    std::uint64_t held_at_join_ = 0;
-    std::uint64_t frames_received_ = 0;                                   // on this channel
-    std::uint64_t settled_count_ = 0, bytes_read_ = 0, frames_read_ = 0;  // on this channel
-    std::uint64_t credit_messages_sent_ = 0, credit_bytes_sent_ = 0, credit_frames_sent_ = 0;
+    std::uint64_t held_ = 0;             // delivered to us and not settled by us
+    std::uint64_t frames_received_ = 0;  // on this channel
+    credit_account credit_;
     std::uint64_t to_send_ = 0;     // messages in to_ack
     std::uint64_t unanswered_ = 0;  // messages in unanswered
     std::uint64_t frames_bad_ = 0;

@@ -15,6 +15,7 @@ using namespace protocol;
 constexpr std::uint64_t linger_ns = 200'000;
 constexpr std::uint64_t resend_first_ns = 5'000'000'000;
 constexpr std::uint64_t resend_most_ns = 60'000'000'000;
+constexpr std::uint64_t under_way_most = 8 << 20;  // no window is larger
 
 // Refusals that say "not from there", not "not this": the session goes back and sends again.
 bool goes_back(std::string_view reason) {
@@ -27,6 +28,7 @@ producer_session::producer_session(producer_session_options options)
     : options_{std::move(options)},
       link_{options_.client},
       batch_limit_{options_.batch_bytes_max},
+      flight_{under_way_most},
       resend_after_ns_{resend_first_ns} {}
 
 producer_session::batch& producer_session::gather(std::size_t bytes, instant now) {
@@ -74,6 +76,7 @@ void producer_session::open_channel() {
     opening_ = true;
     opened_ = false;
     sent_ = 0;
+    pieces_ = 0;
     header_map options{{"create", std::int64_t{options_.create}}};
     if (options_.grade) options.emplace("grade", static_cast<std::int64_t>(*options_.grade));
     out_.push_back(
@@ -100,9 +103,12 @@ void producer_session::opened(std::string_view head, instant now) {
 
 void producer_session::settle(std::deque<batch>::iterator which) {
     bytes_pending_ -= which->bytes->size();
-    if (static_cast<std::size_t>(which - unconfirmed_.begin()) < sent_) --sent_;
+    const auto index = static_cast<std::size_t>(which - unconfirmed_.begin());
     unconfirmed_.erase(which);
     settled_ = true;
+    if (index < sent_) --sent_;
+    // Its first pieces stand before whatever comes next on this channel.
+    if (index == sent_ && pieces_ > 0) open_channel();
 }
 
 std::deque<producer_session::batch>::iterator producer_session::holder_of(std::uint64_t sequence) {
@@ -127,6 +133,7 @@ void producer_session::stored(std::string_view head, instant now) {
             continue;
         which->fate->stored(which->index + which->settled, each.count, each.offset, each.duplicate);
         which->settled += each.count;
+        if (message.channel == channel_) flight_.arrived(which->flown);
         counts_.confirmed += each.count;
         counts_.duplicates += each.duplicate ? each.count : 0;
         if (which->settled < which->count) continue;
@@ -143,6 +150,7 @@ void producer_session::stored(std::string_view head, instant now) {
 // may have under way is then small as well, not only what it is told.
 void producer_session::heed_window(std::uint64_t bytes) {
     constexpr std::size_t smallest_batch_bytes = 4 << 10;
+    if (!flight_.free()) bytes = std::min(bytes, flight_.limit() / 2);
     batch_limit_ = std::clamp<std::size_t>(bytes, std::min(smallest_batch_bytes, options_.batch_bytes_max),
                                            options_.batch_bytes_max);
 }
@@ -194,6 +202,7 @@ void producer_session::refused(std::string_view head) {
     if (!goes_back(message.code)) {
         auto which = holder_of(message.first);
         if (which != unconfirmed_.end() && which->first == message.first) {
+            flight_.arrived(which->flown);
             refused(which, message);
         }
     }
@@ -216,17 +225,23 @@ void producer_session::fail(std::string code, std::string reason) {
     unconfirmed_.clear();
     bytes_pending_ = 0;
     sent_ = 0;
+    pieces_ = 0;
     settled_ = true;
 }
 
 void producer_session::frame(std::string_view head, instant now) {
     switch (link_.frame(head, now)) {
         case spool_link::change::none:
+            if (flight_.ponged(link_.last_pong(), now.monotonic_ns)) {
+                progress_ns_ = now.monotonic_ns;
+                pump(now);
+            }
             return;
         case spool_link::change::lost:
             opened_ = opening_ = false;
             return;
         case spool_link::change::up:
+            flight_.restart();
             if (failed_code_.empty()) open_channel();
             return;
         case spool_link::change::not_mine:
@@ -251,18 +266,27 @@ void producer_session::frame(std::string_view head, instant now) {
     pump(now);
 }
 
-void producer_session::send(batch& next) {
+// Lets out as much of it as may be under way; true when that is all. A batch that is large for the line, or
+// for a frame, goes in pieces.
+bool producer_session::send(batch& next) {
     if (next.first == 0) {
         next.first = next_sequence_;
         next_sequence_ += next.count;
     }
-    std::string_view rest = *next.bytes;
-    const std::uint64_t pieces = (rest.size() + ferry::batch_bytes_max - 1) / ferry::batch_bytes_max;
-    for (std::uint64_t piece = 0; piece + 1 < pieces; ++piece) {
-        out_.push_back({encode(part{channel_, piece, pieces - 1}),
-                        shared_bytes{next.bytes, rest.substr(0, ferry::batch_bytes_max)}});
-        rest.remove_prefix(ferry::batch_bytes_max);
+    if (pieces_ == 0)
+        piece_bytes_ = flight_.free() ? ferry::batch_bytes_max
+                                      : std::min<std::size_t>(ferry::batch_bytes_max, flight_.limit() / 2);
+    std::string_view rest = std::string_view{*next.bytes}.substr(pieces_ * piece_bytes_);
+    const std::uint64_t pieces = (next.bytes->size() + piece_bytes_ - 1) / piece_bytes_;
+    for (; pieces_ + 1 < pieces; ++pieces_, rest.remove_prefix(piece_bytes_)) {
+        if (!flight_.room_for(piece_bytes_)) return false;
+        flight_.sent(piece_bytes_);
+        out_.push_back({encode(part{channel_, pieces_, pieces - 1}),
+                        shared_bytes{next.bytes, rest.substr(0, piece_bytes_)}});
     }
+    if (!flight_.room_for(rest.size())) return false;
+    next.flown = flight_.sent(rest.size());
+    pieces_ = 0;
     // What the spool already has is answered as a duplicate, whatever it names as its predecessor.
     const bool known = next.last() <= previous_;
     const std::uint64_t previous = known ? next.first - 1 : previous_;
@@ -274,26 +298,40 @@ void producer_session::send(batch& next) {
     ++batches_sent_;
     bytes_sent_ += next.bytes->size();
     ++sent_;
+    return true;
+}
+
+// Into the window. A batch larger than the window may go when nothing else is under way.
+bool producer_session::fits(std::size_t bytes) const {
+    return batches_sent_ < window_batches_ && (sent_ == 0 || bytes_sent_ + bytes <= window_bytes_);
+}
+
+// What cannot go anyway goes on gathering. Of what is large its first piece goes.
+bool producer_session::gathered_may_go() const {
+    const std::size_t bytes = gathering_.bytes->size();
+    return opened_ && gathering_.count > 0 && fits(bytes) &&
+           flight_.room_for(std::min<std::uint64_t>(bytes, flight_.limit() / 2));
 }
 
 void producer_session::pump(instant now) {
-    if (!opened_) return;
-    while (true) {
-        const bool room = batches_sent_ < window_batches_;
+    let_out(now);
+    if (opened_ && flight_.wants_ping())
+        out_.push_back({encode(ping{flight_.pinged(now.monotonic_ns)}), std::nullopt});
+}
+
+void producer_session::let_out(instant now) {
+    while (opened_) {
         if (sent_ < unconfirmed_.size()) {
             batch& next = unconfirmed_[sent_];
-            // A batch larger than the window may go when nothing else is under way.
-            if (!room || (sent_ > 0 && bytes_sent_ + next.bytes->size() > window_bytes_)) return;
-            send(next);
-            if (progress_ns_ == 0 || sent_ == 1) progress_ns_ = now.monotonic_ns;
+            if (!fits(next.bytes->size())) return;
+            if (sent_ == 0 && pieces_ == 0) progress_ns_ = now.monotonic_ns;
+            if (!send(next)) return;
             continue;
         }
         const bool old = now.monotonic_ns >= gathering_.since_ns + linger_ns;
         const bool leaves =
             flush_ || old || unconfirmed_.empty() || gathering_.bytes->size() >= batch_bytes_start;
-        if (gathering_.count == 0 || !leaves || !room ||
-            (sent_ > 0 && bytes_sent_ + gathering_.bytes->size() > window_bytes_))
-            break;
+        if (!leaves || !gathered_may_go()) break;
         seal();
     }
     if (gathering_.count == 0) flush_ = false;
@@ -308,8 +346,9 @@ void producer_session::reconnected() {
 void producer_session::tick(instant now) {
     const bool waiting = !idle() || opening_;
     if (link_.tick(now, waiting, out_) == spool_link::change::lost) opened_ = opening_ = false;
-    if (opened_ && sent_ > 0 && now.monotonic_ns >= progress_ns_ + resend_after_ns_) {
+    if (under_way() && now.monotonic_ns >= progress_ns_ + resend_after_ns_) {
         resend_after_ns_ = std::min(2 * resend_after_ns_, resend_most_ns);
+        flight_.restart();
         open_channel();
     }
     pump(now);
@@ -317,8 +356,8 @@ void producer_session::tick(instant now) {
 
 std::uint64_t producer_session::next_due_ns() const {
     std::uint64_t due = link_.next_due_ns(!idle() || opening_);
-    if (opened_ && sent_ > 0) due = std::min(due, progress_ns_ + resend_after_ns_);
-    if (opened_ && gathering_.count > 0 && batches_sent_ < window_batches_)
+    if (under_way()) due = std::min(due, progress_ns_ + resend_after_ns_);
+    if (sent_ == unconfirmed_.size() && gathered_may_go())
         due = std::min(due, gathering_.since_ns + linger_ns);
     return due;
 }

@@ -18,6 +18,7 @@
 
 #include "core/batch_fate.hpp"
 #include "core/clock.hpp"
+#include "core/flight.hpp"
 #include "core/protocol.hpp"
 #include "core/shared_bytes.hpp"
 #include "core/spool_link.hpp"
@@ -98,6 +99,7 @@ class producer_session {
         std::shared_ptr<batch_fate> fate = std::make_shared<batch_fate>();
         std::uint64_t index = 0;    // in the fate, of its first message
         std::uint64_t settled = 0;  // so many of them are
+        std::uint64_t flown = 0;    // what `flight_` had sent with it
         std::uint64_t last() const noexcept { return first + count - 1; }
     };
     put_place took(std::size_t size_before);
@@ -105,7 +107,11 @@ class producer_session {
     void seal();
     void heed_window(std::uint64_t bytes);
     void pump(instant now);
-    void send(batch& next);
+    void let_out(instant now);
+    bool send(batch& next);
+    bool fits(std::size_t bytes) const;
+    bool gathered_may_go() const;
+    bool under_way() const noexcept { return opened_ && (sent_ > 0 || pieces_ > 0); }
     void open_channel();
     void opened(std::string_view head, instant now);
     void stored(std::string_view head, instant now);
@@ -125,6 +131,9 @@ class producer_session {
     std::size_t batch_limit_;  // of bytes gathered in one
     std::deque<batch> unconfirmed_;
     std::size_t sent_ = 0;  // so many of unconfirmed_ went out on this channel
+    flight flight_;
+    std::size_t piece_bytes_ = 0;  // of the next one, when it has begun to go out in pieces,
+    std::uint64_t pieces_ = 0;     // and so many of them did
     std::size_t bytes_pending_ = 0;
     bool flush_ = false;
     bool settled_ = false;

@@ -31,9 +31,17 @@ std::size_t dispatcher::unread_bytes_max() const {
     return std::max(smallest_share_bytes, parts_.options.pool_bytes / std::max<std::size_t>(consumers, 1));
 }
 
-dispatcher::parcel dispatcher::empty_parcel() const {
+// Half of what the client lets be under way: who lets little be so may stand behind a slow line, where a
+// frame that is long under way is taken for silence.
+std::size_t dispatcher::frame_bytes_max(const take_channel& to) {
+    const std::uint64_t read = to.bytes - std::min(to.bytes, to.unread_bytes);
+    const std::uint64_t window = to.bytes_max - std::min(to.bytes_max, read);
+    return std::clamp<std::size_t>(window / 2, smallest_share_bytes, batch_bytes_max);
+}
+
+dispatcher::parcel dispatcher::empty_parcel(const take_channel& to) const {
     parcel made;
-    made.batch_bytes_most = std::min(batch_bytes_max, unread_bytes_max());
+    made.batch_bytes_most = std::min(frame_bytes_max(to), unread_bytes_max());
     made.bytes_most = std::min(parcel_bytes, made.batch_bytes_most);
     return made;
 }
@@ -202,7 +210,7 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
                .given_ns = parts_.now.monotonic_ns,
                .runs = {},
                .outstanding = 0};
-    parcel what = empty_parcel();
+    parcel what = empty_parcel(channel);
     lease* under = nullptr;
     while (what.bytes < what.bytes_most) {
         const std::uint64_t room =
@@ -237,6 +245,7 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
 
 void dispatcher::send(parcel& what, session& to, std::uint64_t channel_number, std::uint64_t lease_id) {
     take_channel& channel = to.takes.at(channel_number);
+    const std::size_t piece_bytes = frame_bytes_max(channel);
     channel.messages += what.messages;
     channel.bytes += what.bytes;
     ++channel.frames;
@@ -254,11 +263,11 @@ void dispatcher::send(parcel& what, session& to, std::uint64_t channel_number, s
         head.checksum = log::crc32c(what.joined);
         body = shared_bytes::of(std::move(what.joined));
     }
-    const std::uint64_t pieces = (body.view.size() + batch_bytes_max - 1) / batch_bytes_max;
+    const std::uint64_t pieces = (body.view.size() + piece_bytes - 1) / piece_bytes;
     for (std::uint64_t piece = 0; piece + 1 < pieces; ++piece) {
         parts_.send(to.number, encode(part{channel_number, piece, pieces - 1}),
-                    shared_bytes{body.owner, body.view.substr(0, batch_bytes_max)});
-        body.view.remove_prefix(batch_bytes_max);
+                    shared_bytes{body.owner, body.view.substr(0, piece_bytes)});
+        body.view.remove_prefix(piece_bytes);
     }
     parts_.send(to.number, encode(head), std::move(body));
 }
@@ -311,7 +320,7 @@ std::optional<tried_run> dispatcher::next_for_reader(const stream& from, const t
 bool dispatcher::deliver_to_reader(stream& from, session& to, std::uint64_t channel_number) {
     take_channel& channel = to.takes.at(channel_number);
     if (!channel.has_credit() || channel.unread_bytes >= unread_bytes_max()) return false;
-    parcel what = empty_parcel();
+    parcel what = empty_parcel(channel);
     while (what.bytes < what.bytes_most && what.messages < channel.messages_max - channel.messages) {
         auto next = next_for_reader(from, channel);
         if (!next) break;

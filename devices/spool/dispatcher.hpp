@@ -57,7 +57,8 @@ class dispatcher {
     void ask_read(const reading& what);
     static std::uint64_t room_in_flight(const group& whose);
     std::size_t unread_bytes_max() const;
-    parcel empty_parcel() const;
+    static std::size_t frame_bytes_max(const take_channel& to);
+    parcel empty_parcel(const take_channel& to) const;
 
     brain_parts& parts_;
     sieve sieve_;

@@ -30,6 +30,33 @@ void open(producer_session& by, std::uint64_t window_bytes) {
     REQUIRE(by.opened());
 }
 
+// It finds out that the line is fast: what it sends is confirmed, and its PINGs are answered, at once.
+void measure(producer_session& by) {
+    const std::string large(60 << 10, 'z');
+    for (int i = 0; i < 1000; ++i) by.put(std::string_view{large}, at);
+    by.flush();
+    std::uint64_t bytes = 0;
+    int pings = 0;
+    while (!by.idle()) {
+        by.tick(at);
+        for (const auto& each : by.take_output()) {
+            if (each.body) bytes += each.body->view.size();
+            protocol::ping ping;
+            protocol::put put;
+            if (decode(each.head, ping)) {
+                by.frame(encode(protocol::pong{ping.token, 1}), at);
+                ++pings;
+            }
+            if (decode(each.head, put))
+                by.frame(
+                    encode(protocol::stored{
+                        1, 1, put.first, {{put.first, put.count, 0, false}}, 1, 10'000, bytes + (8 << 20)}),
+                    at);
+        }
+    }
+    CHECK(pings < 20);
+}
+
 }  // namespace
 
 TEST_CASE("producer session: where the window is small its batches are small, and all of them are sent") {
@@ -67,11 +94,74 @@ TEST_CASE("producer session: where the window is small its batches are small, an
 TEST_CASE("producer session: a window that widens lets batches grow again") {
     producer_session producer{{.stream = "jobs"}};
     open(producer, 16 << 10);
-    producer.put(std::string_view{"first"}, at);
-    REQUIRE(sent(producer, protocol::kind::put).size() == 1);
-    producer.frame(encode(protocol::stored{1, 1, 1, {{1, 1, 0, false}}, 1, 64, 8 << 20}), at);
+    measure(producer);
     for (int i = 0; i < 2000; ++i) producer.put(std::string_view{body}, at);
     const auto puts = sent(producer, protocol::kind::put);
     REQUIRE(puts.size() == 1);
     CHECK(puts.front().body->view.size() > 190'000);
+}
+
+TEST_CASE(
+    "producer session: on a line that is slow a large message goes in pieces, as they are known to have "
+    "arrived") {
+    constexpr std::uint64_t second = 1'000'000'000;
+    producer_session producer{{.stream = "jobs"}};
+    open(producer, 8 << 20);
+    const std::string large(300 << 10, 'y');
+    producer.put(std::string_view{large}, at);
+    producer.flush();
+    instant now = at;
+    std::string joined;
+    std::uint64_t pieces = 0;
+    std::uint64_t under_way = 0, most_under_way = 0, largest = 0;
+    bool put_came = false;
+    for (int round = 0; round < 100 && !put_came; ++round) {
+        producer.tick(now);
+        std::optional<std::uint64_t> token;
+        for (const auto& each : producer.take_output()) {
+            const auto kind = protocol::kind_of(each.head);
+            protocol::ping ping;
+            if (kind == protocol::kind::ping && decode(each.head, ping)) token = ping.token;
+            put_came = put_came || kind == protocol::kind::put;
+            if (!each.body) continue;
+            protocol::part part;
+            if (decode(each.head, part)) {
+                CHECK(part.index == pieces++);
+                CHECK(part.count * largest < large.size() + largest);
+            }
+            joined += each.body->view;
+            under_way += each.body->view.size();
+            largest = std::max(largest, each.body->view.size());
+        }
+        most_under_way = std::max(most_under_way, under_way);
+        CHECK(producer.next_due_ns() > now.monotonic_ns);  // it waits, and does not spin
+        now.monotonic_ns += second;
+        if (token) producer.frame(encode(protocol::pong{*token, 1}), now);
+        under_way = 0;
+    }
+    CHECK(put_came);
+    CHECK(joined.ends_with(large));
+    CHECK(pieces >= 9);
+    CHECK(largest <= 32 << 10);
+    CHECK(most_under_way <= 64 << 10);
+}
+
+TEST_CASE("producer session: what is stored while its pieces go out is not joined to what follows") {
+    producer_session producer{{.stream = "jobs"}};
+    open(producer, 8 << 20);
+    const std::string large(300 << 10, 'y');
+    producer.put(std::string_view{large}, at);
+    producer.put(std::string_view{"next"}, at);
+    producer.flush();
+    REQUIRE(sent(producer, protocol::kind::part).size() == 2);
+    // It had been sent on an earlier channel, and the answer comes now.
+    producer.frame(encode(protocol::stored{0, 1, 1, {{1, 1, 0, false}}, 1, 64, 8 << 20}), at);
+    REQUIRE(sent(producer, protocol::kind::open).size() == 1);
+    producer.frame(encode(protocol::opened{2, "producer", 1, 1, 64, 8 << 20}), at);
+    CHECK(sent(producer, protocol::kind::part).empty());
+    producer.flush();
+    producer.frame(encode(protocol::pong{at.monotonic_ns, 1}), at);
+    const auto puts = sent(producer, protocol::kind::put);
+    REQUIRE(puts.size() == 1);
+    CHECK(puts.front().body->view.size() < 10);
 }

@@ -180,7 +180,7 @@ def slow_line_with_small_messages(stage):
 
 
 def slow_line_with_a_burst(stage):
-    """Small messages that come faster than the line, so that they gather in batches of up to 255 KiB."""
+    """Small messages that come faster than the line, so that they gather in batches as large as may be under way."""
     slow_line(stage, 100, 1000, int(2500 * stage.pace), AT_ONCE)
 
 
@@ -188,12 +188,12 @@ def slow_line_with_messages_of_half_a_second(stage):
     slow_line(stage, 16 * 1024, 4, int(12 * stage.pace), "1.5/s")
 
 
-def slow_line_with_frames_of_two_seconds(stage):
+def slow_line_with_messages_of_two_seconds(stage):
     slow_line(stage, 64 * 1024, 4, int(6 * stage.pace), AT_ONCE)
 
 
-def slow_line_with_frames_of_eight_seconds(stage):
-    """A frame of 256 KiB is under way for 8 s, longer than silence is suffered."""
+def slow_line_with_messages_of_eight_seconds(stage):
+    """A message of 256 KiB is under way for 8 s, longer than silence is suffered: it goes in pieces."""
     slow_line(stage, 256 * 1024 - 200, 2, int(2 * stage.pace), AT_ONCE)
 
 
@@ -213,9 +213,5 @@ def single_bytes_with_delay(stage):
 SCENARIOS = [one_packet_in_twenty_is_lost, one_packet_in_five_is_lost, resets_every_half_second,
              link_down_for_three_seconds, link_down_beyond_the_liveness_timeout, dead_peer_that_sends_no_fin,
              living_peer_that_is_not_heard, peer_that_hears_nothing, slow_line_with_small_messages,
-             slow_line_with_messages_of_half_a_second, single_bytes_with_delay]
-# Those that fail, and why. Not part of the ring; --only plays them.
-SLOW_FRAMES = "a frame that is longer under way than the 6 s after which a peer counts as gone never arrives"
-KNOWN_TO_FAIL = {slow_line_with_a_burst: SLOW_FRAMES + ": when many gather in one, not always",
-                 slow_line_with_frames_of_two_seconds: SLOW_FRAMES + "; several messages gather in one",
-                 slow_line_with_frames_of_eight_seconds: SLOW_FRAMES}
+             slow_line_with_messages_of_half_a_second, slow_line_with_a_burst, slow_line_with_messages_of_two_seconds,
+             slow_line_with_messages_of_eight_seconds, single_bytes_with_delay]

@@ -50,6 +50,11 @@ struct answered_port {
         switch (*kind_of(what.head)) {
             case kind::hello:
                 return reply(welcome{version, 1, {}});
+            case kind::ping: {
+                protocol::ping asked;
+                REQUIRE(decode(what.head, asked));
+                return reply(pong{asked.token, 1});
+            }
             case kind::open: {
                 protocol::open asked;
                 REQUIRE(decode(what.head, asked));
