@@ -18,7 +18,7 @@
 
 namespace ferry {
 
-/// No frame on the spool protocol is larger; a batch of one large message travels in parts of this size.
+/// No frame on the spool protocol is larger; what is larger, as one large message may be, travels in parts.
 inline constexpr std::size_t batch_bytes_max = 256 << 10;
 /// A batch starts to leave at this size, and grows to the maximum while the way out is busy.
 inline constexpr std::size_t batch_bytes_start = 64 << 10;

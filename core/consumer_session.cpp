@@ -150,6 +150,7 @@ void consumer_session::dead_letter(std::uint64_t lease, std::uint64_t offset, co
 std::shared_ptr<commit_fate> consumer_session::commit(std::uint64_t lease, std::uint64_t offset,
                                                       std::vector<commit_output> outputs, instant now) {
     if (settle(lease, offset)) return commits_.add(lease, offset, std::move(outputs), now.wall_ns);
+    settled_.stale.push_back({offset, 1});  // lost meanwhile
     auto lost = std::make_shared<commit_fate>();
     lost->is = commit_fate::state::lost;
     return lost;
@@ -260,7 +261,7 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
     }
     if (message.lease != 0 && !delivered_.add(message.lease)) return;  // it came twice
     ++frames_received_;
-    credit_.received(batch.view.size(), now.monotonic_ns);
+    credit_.received(body.view.size(), now.monotonic_ns);
     if (leaving_) {
         std::vector<run> unseen;
         for (const delivered_run& each : message.runs) unseen.push_back({each.offset, each.count});
@@ -379,6 +380,7 @@ void consumer_session::frame(std::string_view head, std::optional<shared_bytes> 
         case kind::part: {
             protocol::part message;
             if (!decode(head, message) || message.channel != channel_ || !body) return;
+            credit_.received(body->view.size(), now.monotonic_ns);
             if (message.index == 0) parts_.clear();
             if (parts_.size() + body->view.size() <= part_bytes_max) parts_ += body->view;
             parts_seen_ = message.index + 1;

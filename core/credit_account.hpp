@@ -8,7 +8,7 @@
 // A state machine: it neither sends nor reads a clock.
 //
 //     credit.read(frame_bytes); credit.settled(1);
-//     if (const auto more = credit.worth_telling(held, idle)) send(CREDIT(channel, more->messages, ...));
+//     if (const auto more = credit.worth_telling(idle)) send(CREDIT(channel, more->messages, ...));
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ class credit_account {
 
     /// Messages are the consumer's no more: settled, lost, or (a reader's) handed out.
     void settled(std::uint64_t messages) noexcept { settled_ += messages; }
-    /// A frame came.
+    /// A frame came, or a piece of one.
     void received(std::uint64_t bytes, std::uint64_t now_ns);
     /// A frame was handed out to its end.
     void read(std::uint64_t bytes) noexcept;

@@ -106,9 +106,10 @@ void producer_session::settle(std::deque<batch>::iterator which) {
     const auto index = static_cast<std::size_t>(which - unconfirmed_.begin());
     unconfirmed_.erase(which);
     settled_ = true;
-    if (index < sent_) --sent_;
-    // Its first pieces stand before whatever comes next on this channel.
-    if (index == sent_ && pieces_ > 0) open_channel();
+    if (index < sent_)
+        --sent_;
+    else if (index == sent_ && pieces_ > 0)
+        open_channel();  // its first pieces stand before whatever comes next on this one
 }
 
 std::deque<producer_session::batch>::iterator producer_session::holder_of(std::uint64_t sequence) {

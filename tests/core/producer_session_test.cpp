@@ -153,15 +153,63 @@ TEST_CASE("producer session: what is stored while its pieces go out is not joine
     producer.put(std::string_view{large}, at);
     producer.put(std::string_view{"next"}, at);
     producer.flush();
-    REQUIRE(sent(producer, protocol::kind::part).size() == 2);
+    producer.tick(at);
+    std::vector<outgoing_message> pieces = producer.take_output();
+    protocol::ping ping;
+    std::erase_if(pieces, [&](const auto& each) { return decode(each.head, ping); });
+    REQUIRE(pieces.size() == 2);
     // It had been sent on an earlier channel, and the answer comes now.
     producer.frame(encode(protocol::stored{0, 1, 1, {{1, 1, 0, false}}, 1, 64, 8 << 20}), at);
     REQUIRE(sent(producer, protocol::kind::open).size() == 1);
     producer.frame(encode(protocol::opened{2, "producer", 1, 1, 64, 8 << 20}), at);
     CHECK(sent(producer, protocol::kind::part).empty());
     producer.flush();
-    producer.frame(encode(protocol::pong{at.monotonic_ns, 1}), at);
+    producer.frame(encode(protocol::pong{ping.token, 1}), at);
     const auto puts = sent(producer, protocol::kind::put);
     REQUIRE(puts.size() == 1);
     CHECK(puts.front().body->view.size() < 10);
+}
+
+TEST_CASE("producer session: what is confirmed before it does not begin anew what goes out in pieces") {
+    producer_session producer{{.stream = "jobs"}};
+    open(producer, 8 << 20);
+    producer.put(std::string_view{"first"}, at);
+    producer.flush();
+    REQUIRE(sent(producer, protocol::kind::put).size() == 1);
+    const std::string large(300 << 10, 'y');
+    producer.put(std::string_view{large}, at);
+    producer.flush();
+    CHECK(sent(producer, protocol::kind::part).size() ==
+          1);  // half of what may be under way, behind the first
+    producer.frame(encode(protocol::stored{1, 1, 1, {{1, 1, 0, false}}, 1, 64, 8 << 20}), at);
+    producer.tick(at);
+    for (const auto& each : producer.take_output()) {
+        CHECK(protocol::kind_of(each.head) != protocol::kind::open);
+        protocol::part part;
+        if (decode(each.head, part)) CHECK(part.index == 1);
+    }
+}
+
+TEST_CASE("producer session: a PING that the link sends at the same time measures nothing") {
+    producer_session producer{{.stream = "jobs"}};
+    open(producer, 8 << 20);
+    instant later = at;
+    later.monotonic_ns += 1'000'000'000;
+    const std::string large(300 << 10, 'y');
+    producer.put(std::string_view{large}, later);
+    producer.flush();
+    producer.tick(later);
+    std::vector<std::uint64_t> tokens;
+    std::size_t pieces = 0;
+    for (const auto& each : producer.take_output()) {
+        protocol::ping ping;
+        if (decode(each.head, ping)) tokens.push_back(ping.token);
+        pieces += each.body ? 1 : 0;
+    }
+    REQUIRE(tokens.size() == 2);
+    CHECK(pieces == 2);
+    producer.frame(encode(protocol::pong{tokens[0], 1}), later);
+    CHECK(sent(producer, protocol::kind::part).empty());
+    producer.frame(encode(protocol::pong{tokens[1], 1}), later);
+    CHECK(sent(producer, protocol::kind::part).size() == 4);
 }

@@ -197,6 +197,11 @@ def slow_line_with_messages_of_eight_seconds(stage):
     slow_line(stage, 256 * 1024 - 200, 2, int(2 * stage.pace), AT_ONCE)
 
 
+def slow_line_with_messages_of_ten_seconds(stage):
+    """Several in a row: that one is there at last, in one piece, does not show that the line is fast."""
+    slow_line(stage, 300 * 1024, 2, int(3 * stage.pace), AT_ONCE)
+
+
 def single_bytes_with_delay(stage):
     """A program between them passes single bytes on, some of them late."""
     stage.spool()
@@ -214,4 +219,4 @@ SCENARIOS = [one_packet_in_twenty_is_lost, one_packet_in_five_is_lost, resets_ev
              link_down_for_three_seconds, link_down_beyond_the_liveness_timeout, dead_peer_that_sends_no_fin,
              living_peer_that_is_not_heard, peer_that_hears_nothing, slow_line_with_small_messages,
              slow_line_with_messages_of_half_a_second, slow_line_with_a_burst, slow_line_with_messages_of_two_seconds,
-             slow_line_with_messages_of_eight_seconds, single_bytes_with_delay]
+             slow_line_with_messages_of_eight_seconds, slow_line_with_messages_of_ten_seconds, single_bytes_with_delay]
