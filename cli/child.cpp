@@ -192,7 +192,7 @@ void child::read_output() {
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && errno == EAGAIN) return;
         if (got > 0) output_.append(buffer.data(), static_cast<std::size_t>(got));
-        too_large_ = output_.size() > message_bytes_max;
+        too_large_ = output_.size() > options_.output_bytes_max;
         if (too_large_) kill();
         if (got <= 0 || too_large_) close_if_open(stdout_);
     }

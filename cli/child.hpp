@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/splitter.hpp"
 #include "ferry/context.hpp"
 
 namespace ferry::cli {
@@ -32,6 +33,7 @@ struct child_options {
     std::string input{};
     std::vector<std::pair<std::string, std::string>> environment{};  ///< in addition to ours
     bool capture = true;                                             ///< false: stdout is ours
+    std::size_t output_bytes_max = message_bytes_max;
 };
 
 /// Where `program` is, by PATH if it has no slash. Throws failure with exit_code::usage when it cannot be
@@ -60,7 +62,7 @@ class child {
     /// Once ended: the exit status, or 128 + the signal that ended it.
     int status() const noexcept { return status_; }
     const std::string& output() const noexcept { return output_; }
-    /// True when it printed more than a message can hold; the rest was not read.
+    /// True when it printed more than `output_bytes_max`; the rest was not read.
     bool output_too_large() const noexcept { return too_large_; }
 
   private:

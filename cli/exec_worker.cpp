@@ -28,7 +28,8 @@ constexpr std::array<std::string_view, 4> told = {
 constexpr std::size_t variable_bytes_max = (128 << 10) - 1;
 constexpr std::size_t variables_bytes_max = 1 << 20;
 
-constexpr std::size_t commit_bytes_max = 4 << 20;  // printed and not stored yet, of more than one
+constexpr std::size_t commit_bytes_max = 1 << 20;    // printed and not stored yet, of more than one
+constexpr std::size_t printed_bytes_max = 16 << 20;  // of one: the most that a commit stores in a stream
 constexpr auto slow_commit = 2s;
 
 std::string variable_name(std::string_view header) {
@@ -93,7 +94,9 @@ exit_code exec_worker::go() {
     wait_for_claims();
     try {
         while (step()) wait();
-    } catch (...) {
+        end_commands();
+    } catch (const failure&) {  // a command that cannot start
+        end_commands();
         stop_commands();
         from_.leave(2s);
         throw;
@@ -136,9 +139,12 @@ void exec_worker::wait() {
     changed_.clear();
 }
 
-// Acks that were refused do not count, so their messages may be taken again.
+// What was settled too late does not count, so its message may be taken again, and what was given up does not
+// either. Which of the two a late answer was about shows when all are there.
 std::uint64_t exec_worker::done_or_running() const {
-    return succeeded_ - std::min(succeeded_, from_.stats().stale) + running_.size();
+    const consumer_stats answers = from_.stats();
+    const std::uint64_t settled = succeeded_ + dead_;
+    return settled - std::min(settled, answers.stale + answers.dead) + running_.size();
 }
 
 bool exec_worker::complete() {
@@ -148,7 +154,7 @@ bool exec_worker::complete() {
 }
 
 void exec_worker::start_commands() {
-    while (running_.size() < options_.at_once && !end_.complete(done_or_running())) {
+    while (running_.size() + commits_.size() < options_.at_once && !end_.complete(done_or_running())) {
         auto next = from_.next(0ns);
         if (!next) return;
         ++received_;
@@ -160,7 +166,8 @@ void exec_worker::start(delivery next) {
     child_options how{.command = options_.command,
                       .input = std::string{next.body()},
                       .environment = variables_of(next),
-                      .capture = options_.into.has_value()};
+                      .capture = options_.into.has_value(),
+                      .output_bytes_max = printed_bytes_max};
     if (!fits(how.environment)) return fail(next, "its topic and headers are too large for an environment");
     try {
         auto command = std::make_unique<child>(std::move(how));
@@ -173,18 +180,21 @@ void exec_worker::start(delivery next) {
 
 void exec_worker::end_commands() {
     for (auto each = running_.begin(); each != running_.end();) {
-        if (each->command->step() && settle(*each)) {
-            // It is done with.
-        } else if (each->what.lease_over()) {
-            each->command.reset();
-            fail(each->what, "its lease is over; the command was stopped");
-        } else {
+        if (!done_with(*each)) {
             ++each;
             continue;
         }
         each = running_.erase(each);
         end_.heard();
     }
+}
+
+bool exec_worker::done_with(running& which) {
+    if (which.command->step()) return settle(which);
+    if (!which.what.lease_over()) return false;
+    which.command.reset();
+    fail(which.what, "its lease is over; the command was stopped");
+    return true;
 }
 
 // False when it must wait for its turn to be stored.
@@ -271,7 +281,6 @@ void exec_worker::fail(delivery& what, const std::string& reason, int status) {
 }
 
 void exec_worker::stop_commands() {
-    end_commands();
     for (running& each : running_) {
         each.command.reset();
         each.what.nack(0ms, "the command was stopped with its worker");

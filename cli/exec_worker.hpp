@@ -91,6 +91,7 @@ class exec_worker {
     void start_commands();
     void start(delivery next);
     void end_commands();
+    bool done_with(running& which);
     bool settle(running& ended);
     void fail(delivery& what, const std::string& reason, int status = -1);
     bool commit(running& ended);

@@ -233,8 +233,6 @@ std::vector<commit_output> as_batches(std::vector<output>&& outputs) {
 
 commit_receipt consumer::commit(delivery&& what, std::vector<output> outputs) {
     std::vector<commit_output> batches = as_batches(std::move(outputs));
-    const delivery given{std::move(what)};
-    delivery::parts& of = *given.parts_;
     commit_receipt receipt;
     receipt.parts_ = std::make_shared<commit_receipt::parts>();
     receipt.parts_->from = parts_;
@@ -244,6 +242,8 @@ commit_receipt consumer::commit(delivery&& what, std::vector<output> outputs) {
     };
     if (!room()) parts_->wait(lock, steady_time::max(), room);
     parts_->check_failed();
+    const delivery given{std::move(what)};  // now: a refusal leaves it to its owner
+    delivery::parts& of = *given.parts_;
     receipt.parts_->fate =
         parts_->session.commit(of.what.lease, of.what.offset, std::move(batches), read_clocks());
     of.settled = true;

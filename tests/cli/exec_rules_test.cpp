@@ -1,6 +1,8 @@
 // Transcripts of take --exec with --into, --dead-exit and --nack-delay: what its commands print and end with.
 #include <doctest/doctest.h>
 
+#include <csignal>
+
 #include "tests/cli/spool_process.hpp"
 
 using namespace ferry::test;
@@ -114,6 +116,49 @@ TEST_CASE("exec: --nack-delay says when what failed comes again, for one status 
     // The one that failed with 1 is back at once, against the group's back-off, until it succeeds.
     CHECK(has(take.err, "received 5, done 1, failed 4\n"));
     CHECK(has(counts_of(spool), "\"delayed\":1"));
+}
+
+TEST_CASE("exec: while what they print is not stored, no more commands are run than -P says") {
+    spool_process spool;
+    run_ferry({"stream", "create", spool.at, "results", "--max-messages", "1"});
+    run_ferry({"put", spool.at, "jobs"}, {.input = "a\nb\nc\nd\n"});
+    process take{binary_with({"take", spool.at, "jobs", "-n", "4", "-P", "2", "--into", "results", "--exec",
+                              "sh -c 'echo >&2 run; cat'"})};
+    take.wait_for_error("offset ");
+    const std::string said = take.err();
+    CHECK(has(said, "run\nrun\nrun\n"));  // the first is stored, two wait
+    CHECK(!has(said, "run\nrun\nrun\nrun\n"));
+    CHECK(run_ferry({"take", spool.at, "results", "-n", "4"}).status == 0);
+    CHECK(take.wait() == 0);
+}
+
+TEST_CASE(
+    "exec: what a command printed under a lease that is over is not stored, and take says so and goes on") {
+    spool_process spool;
+    run_ferry({"put", spool.at, "jobs", "x"});
+    process take{binary_with({"take", spool.at, "jobs", "-n", "1", "--lease", "300ms", "--into", "results",
+                              "--exec", "sh -c 'echo >&2 run; sleep 1; cat'"})};
+    take.wait_for_error("run");
+    take.suspend();
+    const finished other = run_ferry({"take", spool.at, "jobs", "-n", "1", "-F", "{attempt}\\n"});
+    CHECK(other.out == "2\n");
+    take.kill(SIGCONT);
+    run_ferry({"put", spool.at, "jobs", "y"});
+    CHECK(take.wait() == 0);
+    CHECK(has(take.err(), "offset 0, attempt 1: its lease is over; the command was stopped"));
+    CHECK(run_ferry({"take", spool.at, "results", "--idle", "100ms"}).out == "y\n");
+}
+
+TEST_CASE("exec: a spool that refuses the group while a command runs ends take with its reason") {
+    spool_process spool;
+    run_ferry({"put", spool.at, "jobs", "x"});
+    process take{binary_with(
+        {"take", spool.at, "jobs", "--into", "results", "--exec", "sh -c 'echo >&2 run; sleep 1; cat'"})};
+    take.wait_for_error("run");
+    CHECK(run_ferry({"stream", "rm", spool.at, "jobs", "--yes"}).status == 0);
+    CHECK(take.wait() == 3);
+    CHECK(has(take.err(), "removed"));
+    CHECK(run_ferry({"stream", "info", spool.at, "results"}).status == 3);
 }
 
 TEST_CASE("exec: rules for commands that contradict each other are usage errors") {

@@ -305,3 +305,15 @@ TEST_CASE(
     t.settle();
     CHECK(lost_beside_first(c) == std::vector<protocol::run>{{1, 1}});
 }
+
+TEST_CASE("commits: one that is made when its lease is over already is told to be late, as an ack is") {
+    table t;
+    consumer_session& c = t.consumer("c");
+    t.put(1);
+    t.settle();
+    const auto job = c.next(t.now().monotonic_ns);
+    REQUIRE(job);
+    t.leap(31 * second_ns);
+    CHECK(c.commit(job->lease, job->offset, {to_stream("out", {"1"})}, t.now())->is == state::lost);
+    CHECK(c.take_settled().stale == std::vector<protocol::run>{{0, 1}});
+}
