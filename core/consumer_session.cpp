@@ -276,6 +276,7 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
     const bool sound = message.checksum_kind != 1 || log::crc32c(batch.view) == message.checksum;
     if (!cursor.good() || items != claimed || items == 0 || !sound) {
         ++frames_bad_;  // not handed out; its lease expires and it comes again
+        credit_.settled(std::min(claimed, options_.credit_messages));
         return credit_.read(batch.view.size());
     }
     std::erase_if(message.runs, [](const delivered_run& each) { return each.count == 0; });
