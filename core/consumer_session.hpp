@@ -109,7 +109,7 @@ class consumer_session {
     void frame(std::string_view head, std::optional<shared_bytes> body, instant now);
     void tick(instant now);
     std::uint64_t next_due_ns() const;
-    std::vector<outgoing_message> take_output() { return std::exchange(out_, {}); }
+    std::vector<outgoing_message> take_output() { return link_.counted(std::exchange(out_, {})); }
     bool has_output() const noexcept { return !out_.empty(); }
     settled_runs take_settled() { return std::exchange(settled_, {}); }
 

@@ -70,7 +70,7 @@ class producer_session {
     std::uint64_t next_due_ns() const;
 
     /// Messages to send, in order. The caller keeps what its socket does not take.
-    std::vector<outgoing_message> take_output() { return std::exchange(out_, {}); }
+    std::vector<outgoing_message> take_output() { return link_.counted(std::exchange(out_, {})); }
 
     /// True once after batches were settled: somebody may be waiting for them.
     bool take_settled() noexcept { return std::exchange(settled_, false); }

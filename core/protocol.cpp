@@ -20,17 +20,20 @@ std::string encode(const Message& message) {
     return frame;
 }
 
+// Fields behind the least a message must have may be absent; those behind its last are skipped.
 template <typename Message>
 bool decode(std::string_view frame, Message& message) {
     pack_cursor from{frame};
     const std::uint32_t count = from.array();
-    if (from.number() != static_cast<std::uint64_t>(Message::id)) return false;
+    if (count == 0 || from.number() != static_cast<std::uint64_t>(Message::id)) return false;
     return std::apply(
         [&](auto&... field) {
-            if (count < 1 + sizeof...(field)) return false;
-            (read_field(from, field), ...);
-            for (std::size_t extra = count - 1 - sizeof...(field); extra > 0 && from.good(); --extra)
-                from.skip();
+            std::size_t least = sizeof...(field);
+            if constexpr (requires { Message::fields_least; }) least = Message::fields_least;
+            std::size_t left = count - 1;
+            if (left < least) return false;
+            ((left > 0 ? (read_field(from, field), void(--left)) : void()), ...);
+            for (; left > 0 && from.good(); --left) from.skip();
             return from.good() && from.at_end();
         },
         Message::fields(message));

@@ -185,9 +185,10 @@ struct commit { static constexpr kind id = kind::commit;
 struct admin { static constexpr kind id = kind::admin;
     std::uint64_t request = 0; std::string command; header_map arguments;
     static auto fields(auto& m) { return std::tie(m.request, m.command, m.arguments); } };
-struct ping { static constexpr kind id = kind::ping;
+struct ping { static constexpr kind id = kind::ping; static constexpr std::size_t fields_least = 1;
     std::uint64_t token = 0;
-    static auto fields(auto& m) { return std::tie(m.token); } };
+    std::uint64_t frames = 0;  // that the client sent behind its HELLO, before this one
+    static auto fields(auto& m) { return std::tie(m.token, m.frames); } };
 
 struct welcome { static constexpr kind id = kind::welcome;
     std::uint64_t version = protocol::version, incarnation = 0; header_map limits;
@@ -223,9 +224,10 @@ struct result { static constexpr kind id = kind::result;
     std::uint64_t request = 0; std::string code, text;  // code empty: it worked
     std::vector<header_map> rows;
     static auto fields(auto& m) { return std::tie(m.request, m.code, m.text, m.rows); } };
-struct pong { static constexpr kind id = kind::pong;
+struct pong { static constexpr kind id = kind::pong; static constexpr std::size_t fields_least = 2;
     std::uint64_t token = 0, incarnation = 0;
-    static auto fields(auto& m) { return std::tie(m.token, m.incarnation); } };
+    std::uint64_t frames = 0;  // that the spool sent behind its WELCOME, before this one
+    static auto fields(auto& m) { return std::tie(m.token, m.incarnation, m.frames); } };
 // clang-format on
 
 /// The frame of a message.

@@ -24,7 +24,9 @@ spool_link::change spool_link::frame(std::string_view head, instant now) {
     heard_ns_ = now.monotonic_ns;
     const auto what = kind_of(head);
     if (!what) return change::none;
+    ++received_;
     if (*what == kind::welcome) {
+        received_ = 0;
         welcome message;
         if (up_ || !decode(head, message)) return change::none;
         incarnation_ = message.incarnation;
@@ -39,7 +41,7 @@ spool_link::change spool_link::frame(std::string_view head, instant now) {
         pong message;
         if (!decode(head, message) || !up_) return change::none;
         last_pong_ = message.token;
-        if (message.incarnation == incarnation_) return change::none;
+        if (message.incarnation == incarnation_ && message.frames < received_) return change::none;
         drop();
         return change::lost;
     }
@@ -72,15 +74,24 @@ spool_link::change spool_link::tick(instant now, bool waiting, std::vector<outgo
     return result;
 }
 
+std::vector<outgoing_message> spool_link::counted(std::vector<outgoing_message>&& out) {
+    for (outgoing_message& each : out) {
+        const auto what = kind_of(each.head);
+        ping told;
+        if (what == kind::ping && decode(each.head, told)) each.head = encode(ping{told.token, sent_});
+        sent_ = what == kind::hello ? 0 : sent_ + 1;
+    }
+    return std::move(out);
+}
+
 std::uint64_t spool_link::next_due_ns(bool waiting) const {
     if (!up_) return greeted_ns_ == 0 ? 0 : greeted_ns_ + hello_every_ns;
     return std::min(ping_due_ns(waiting), heard_ns_ + silent_ns);
 }
 
 std::uint64_t spool_link::ping_due_ns(bool waiting) const {
-    const std::uint64_t quiet =
-        std::max(heard_ns_, pinged_ns_) + (waiting ? ping_while_waiting_ns : ping_interval_ns);
-    return ping_every_ns_ == 0 ? quiet : std::min(quiet, pinged_ns_ + ping_every_ns_);
+    const std::uint64_t due = pinged_ns_ + (ping_every_ns_ == 0 ? ping_interval_ns : ping_every_ns_);
+    return waiting ? std::min(due, std::max(heard_ns_, pinged_ns_) + ping_while_waiting_ns) : due;
 }
 
 }  // namespace ferry

@@ -1,8 +1,10 @@
 // A client's link to a spool: the greeting, the incarnation, and whether anybody is there.
 //
 // Shared by the producer's and the consumer's session. A state machine: frames and `now` in, messages out.
-// It says HELLO until it is answered, PINGs when nothing was heard, and takes the link for lost when nothing
-// came for three intervals, when the spool knows no session, or when its incarnation changed.
+// It says HELLO until it is answered, PINGs once an interval, and takes the link for lost when nothing came
+// for three intervals, when the spool knows no session, when its incarnation changed, or when a frame of the
+// spool did not arrive. Both sides count what they sent and heard in the session, and a PING and its PONG
+// say it: a frame that is lost on a connection that goes on would be waited for without end.
 #pragma once
 
 #include <string>
@@ -30,8 +32,11 @@ class spool_link {
     change tick(instant now, bool waiting, std::vector<outgoing_message>& out);
     std::uint64_t next_due_ns(bool waiting) const;
 
-    /// From now on it PINGs so often, heard or not, while the link is up; 0 = when nothing was heard.
+    /// From now on it PINGs so often while the link is up; 0 = once an interval.
     void ping_every(std::uint64_t ns) noexcept { ping_every_ns_ = ns; }
+
+    /// What the session sends passes here, all of it and in order: it is counted, and PINGs say the count.
+    std::vector<outgoing_message> counted(std::vector<outgoing_message>&& out);
 
     /// Drops the session on purpose: the next tick says HELLO.
     void drop() noexcept;
@@ -58,6 +63,7 @@ class spool_link {
     std::uint64_t last_pong_ = 0;
     std::uint64_t greeted_ns_ = 0;
     std::uint64_t message_bytes_max_ = 16 << 20;
+    std::uint64_t sent_ = 0, received_ = 0;  // frames behind the HELLO, and behind the WELCOME
 };
 
 }  // namespace ferry

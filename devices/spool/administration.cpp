@@ -288,7 +288,8 @@ administration::reply administration::spool_stats(session&, const header_map&) {
                    {"acks_stale", value(c.acks_stale)},
                    {"frames_bad", value(c.frames_bad)},
                    {"frames_over_window", value(c.frames_over_window)},
-                   {"sessions_silent", value(c.sessions_silent)}};
+                   {"sessions_silent", value(c.sessions_silent)},
+                   {"sessions_lossy", value(c.sessions_lossy)}};
     std::vector<header_map> rows{std::move(row)};
     if (parts_.options.add_stats) parts_.options.add_stats(rows);
     return {{}, {}, std::move(rows), false};

@@ -120,6 +120,8 @@ void brain::hello(session& from, const protocol::hello& request) {
     from.client = request.client.substr(0, 256);
     from.last_incarnation = request.last_incarnation;
     ++from.greetings;
+    from.greeted = true;
+    from.frames_heard = 0;
     parts_.send(
         from.number,
         encode(welcome{version,
@@ -180,16 +182,24 @@ void brain::frame(std::uint64_t session_number, std::string_view user, std::stri
     from.user = user;
     from.heard_ns = now.monotonic_ns;
     silence_due_ns_ = std::min(silence_due_ns_, now.monotonic_ns + silent_ns);
-    retry_unsent(from);
+    if (!from.unsent.empty()) retried_.push_back(session_number);
     const auto what = kind_of(head);
     if (!what) return bad_frame(from);
     if (*what == kind::hello) return decoded<protocol::hello>(from, head, [&](auto& m) { hello(from, m); });
-    if (from.greetings == 0) return parts_.send_error(session_number, 0, code::no_session, "say HELLO first");
+    if (!from.greeted) return parts_.send_error(session_number, 0, code::no_session, "say HELLO first");
+    ++from.frames_heard;
     if (*what == kind::ping)
-        return decoded<protocol::ping>(from, head, [&](auto& m) {
-            parts_.send(session_number, encode(pong{m.token, parts_.options.incarnation}));
-        });
+        return decoded<protocol::ping>(from, head, [&](auto& m) { heard_ping(from, m); });
     handle(from, *what, head, body.value_or(shared_bytes{}));
+}
+
+// What did not arrive would be waited for without end; a new session begins with what both sides know.
+void brain::heard_ping(session& from, const protocol::ping& message) {
+    if (message.frames < from.frames_heard)
+        return parts_.send(from.number, encode(pong{message.token, parts_.options.incarnation}));
+    ++parts_.counters.sessions_lossy;
+    from.greeted = false;
+    parts_.send_error(from.number, 0, code::no_session, "frames of this session did not arrive");
 }
 
 void brain::forget(std::uint64_t session_number) {
@@ -285,8 +295,28 @@ void brain::unsent(send_action action) {
     retry_due_ns_ = std::min(retry_due_ns_, parts_.now.monotonic_ns + retry_after_ns);
 }
 
-void brain::retry_unsent(session& to) {
-    for (send_action& each : std::exchange(to.unsent, {})) parts_.out.sends.push_back(std::move(each));
+// A session's sends in the order they were made, behind what the socket did not take. They are counted by
+// the way, and a PONG says the count.
+std::vector<send_action> brain::in_order(std::vector<send_action>&& sends) {
+    std::vector<send_action> ordered;
+    ordered.reserve(sends.size());
+    const auto offer_again = [&ordered](session& to) {
+        for (send_action& each : std::exchange(to.unsent, {})) ordered.push_back(std::move(each));
+    };
+    for (const std::uint64_t number : std::exchange(retried_, {}))
+        if (session* to = parts_.find_session(number)) offer_again(*to);
+    for (send_action& each : sends) {
+        if (session* to = parts_.find_session(each.session)) {
+            offer_again(*to);
+            const auto what = kind_of(each.head);
+            pong told;
+            if (what == kind::pong && decode(each.head, told))
+                each.head = encode(pong{told.token, told.incarnation, to->frames_told});
+            to->frames_told = what == kind::welcome ? 0 : to->frames_told + 1;
+        }
+        ordered.push_back(std::move(each));
+    }
+    return ordered;
 }
 
 void brain::tick(instant now) {
@@ -301,7 +331,8 @@ void brain::tick(instant now) {
     rereads_.tick(now.monotonic_ns, parts_.out.reads);
     if (now.monotonic_ns >= retry_due_ns_) {
         retry_due_ns_ = never;
-        for (auto& [number, each] : parts_.sessions) retry_unsent(each);
+        for (const auto& [number, each] : parts_.sessions)
+            if (!each.unsent.empty()) retried_.push_back(number);
     }
     if (now.monotonic_ns >= silence_due_ns_) forget_silent();
 }
@@ -340,12 +371,13 @@ actions brain::take_actions(instant now) {
         out = std::exchange(parts_.out, {});
     }
     rereads_.asked(out.reads);
+    out.sends = in_order(std::move(out.sends));
     return out;
 }
 
 actions brain::take_farewell() {
     intake_.send_confirms();
-    return {.sends = std::exchange(parts_.out.sends, {})};
+    return {.sends = in_order(std::exchange(parts_.out.sends, {}))};
 }
 
 std::optional<append_action> brain::stop(instant now) {

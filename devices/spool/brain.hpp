@@ -57,7 +57,8 @@ class brain {
     void snapshot_refused(instant now);
     /// A send whose peer is gone: the session is over, and what was to be delivered was seen by nobody.
     void unreachable(const send_action& action, instant now);
-    /// A send the socket did not take: it is offered again when the peer next speaks, or after 10 ms.
+    /// A send the socket did not take: it is offered again when the peer next speaks, or after 10 ms. What
+    /// was to go behind it in the same turn must come here, too.
     void unsent(send_action action);
     void tick(instant now);
 
@@ -99,7 +100,8 @@ class brain {
     void with_place(session& from, const std::string& stream_name, header_map Request::*options,
                     Request request, Handler handler);
     void bad_frame(session& from);
-    void retry_unsent(session& to);
+    void heard_ping(session& from, const protocol::ping& message);
+    std::vector<send_action> in_order(std::vector<send_action>&& sends);
     void forget(std::uint64_t session_number);
     void forget_silent();
 
@@ -118,6 +120,7 @@ class brain {
     dead_letter_office dead_letters_;
     administration administration_;
     cleaner cleaner_;
+    std::vector<std::uint64_t> retried_;  // sessions that are offered again what was unsent
     std::uint64_t retry_due_ns_ = ~std::uint64_t{0};
     std::uint64_t silence_due_ns_ = ~std::uint64_t{0};  // nobody is silent for too long before
 };

@@ -67,6 +67,7 @@ struct brain_counters {
     std::uint64_t frames_bad = 0;
     std::uint64_t frames_over_window = 0;
     std::uint64_t sessions_silent = 0;
+    std::uint64_t sessions_lossy = 0;  ///< frames of theirs did not arrive
     std::uint64_t messages_damaged = 0;
     std::uint64_t messages_redriven = 0;
     std::uint64_t messages_expired = 0;  ///< removed undelivered, for their time was over

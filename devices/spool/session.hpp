@@ -79,7 +79,10 @@ struct session {
     std::string client;
     std::uint64_t last_incarnation = 0;  ///< in which its channels were open last
     std::uint64_t greetings = 0;         ///< HELLOs so far: channels belong to the last one
+    bool greeted = false;                ///< nothing else counts before a HELLO
     std::uint64_t heard_ns = 0;
+    std::uint64_t frames_heard = 0;  ///< behind the HELLO
+    std::uint64_t frames_told = 0;   ///< behind the WELCOME
     std::map<std::uint64_t, put_channel> puts;
     std::map<std::uint64_t, take_channel> takes;
     /// Whether one more channel may be made, or that one made anew.
@@ -88,7 +91,8 @@ struct session {
                puts.size() + takes.size() < protocol::channels_max;
     }
 
-    std::deque<send_action> unsent;  ///< what the socket did not take; tried again when the peer next speaks
+    /// What the socket did not take, and what was to go behind it; tried again when the peer next speaks.
+    std::deque<send_action> unsent;
 };
 
 }  // namespace ferry

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <random>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -147,6 +148,7 @@ struct spool::parts {
     std::uint64_t next_session = 1;  // above those of the ports
     slack left_behind;
     bool drained = false;
+    std::unordered_set<std::uint64_t> full;  // sessions whose socket took no more in this turn
     bool was_full = false;
     bool stopping = false;
 
@@ -262,12 +264,16 @@ void spool::parts::receive_frames() {
 
 void spool::parts::send(send_action&& what) {
     if (ports->take(what, read_clocks())) return;
+    if (full.contains(what.session)) return thinking->unsent(std::move(what));
     const auto route = route_of.find(what.session);
     if (route == route_of.end()) return;
     frame id{route->second};
     auto* first = static_cast<zmq_msg_t*>(id.native());
     if (zmq_msg_send(first, router.handle(), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
-        if (zmq_errno() == EAGAIN) return thinking->unsent(std::move(what));
+        if (zmq_errno() == EAGAIN) {
+            full.insert(what.session);
+            return thinking->unsent(std::move(what));
+        }
         return thinking->unreachable(what, read_clocks());
     }
     // Once the route is taken, the rest of the message is.
@@ -279,6 +285,7 @@ void spool::parts::send(send_action&& what) {
 }
 
 void spool::parts::obey(actions what, bool idle) {
+    full.clear();
     for (send_action& each : what.sends) send(std::move(each));
     for (append_action& each : what.appends) writer->submit(std::move(each), idle);
     for (const release_action& each : what.releases) writer->release(each.stream, each.offset);

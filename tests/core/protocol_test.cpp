@@ -48,15 +48,29 @@ TEST_CASE("protocol: the bytes are those docs/wire.md shows") {
                      .checksum = 0xe3069283,
                      .time_ns = 5}) ==
           std::string("\x98\x03\x01\x00\x01\x02\x01\xCE\xE3\x06\x92\x83\x05", 13));
-    CHECK(encode(ping{.token = 7}) == "\x92\x0F\x07");
+    CHECK(encode(ping{.token = 7, .frames = 2}) == "\x93\x0F\x07\x02");
     CHECK(encode(ack{.channel = 1, .lease = 5, .runs = {{10, 3}}}) == "\x94\x08\x01\x05\x91\x92\x0A\x03");
 }
 
 TEST_CASE("protocol: fields that a newer version appends are skipped") {
     pong message;
-    REQUIRE(decode(std::string{"\x95\x2A\x07\x09\xA5later\x90", 11}, message));
+    REQUIRE(decode(std::string{"\x96\x2A\x07\x09\x03\xA5later\x90", 12}, message));
     CHECK(message.token == 7);
     CHECK(message.incarnation == 9);
+    CHECK(message.frames == 3);
+}
+
+TEST_CASE("protocol: a PING and a PONG need not say how many frames were sent") {
+    ping asked;
+    REQUIRE(decode("\x92\x0F\x07", asked));
+    CHECK(asked.token == 7);
+    CHECK(asked.frames == 0);
+    pong answered;
+    REQUIRE(decode("\x93\x2A\x07\x09", answered));
+    CHECK(answered.incarnation == 9);
+    CHECK(answered.frames == 0);
+    CHECK_FALSE(decode("\x92\x2A\x07", answered));
+    CHECK_FALSE(decode("\x91\x0F", asked));
 }
 
 TEST_CASE("protocol: foreign bytes are refused, whatever they are") {

@@ -90,8 +90,8 @@ TEST_CASE("wire page: the session's messages") {
                    {"ping_ms", std::int64_t{2000}}}},
           "9421010983af6672616d655f62797465735f6d6178ce00040000b16d6573736167655f62797465735f6d6178ce00fffc00"
           "a770696e675f6d73cd07d0");
-    holds(ping{7}, "920f07");
-    holds(pong{7, 9}, "932a0709");
+    holds(ping{7, 2}, "930f0702");
+    holds(pong{7, 9, 1}, "942a070901");
     holds(protocol::error{0, "no-session", "say HELLO first"},
           "942200c40a6e6f2d73657373696f6ec40f7361792048454c4c4f206669727374");
 }

@@ -10,7 +10,7 @@ namespace {
 
 constexpr auto written = protocol::grade::written;
 
-const std::array<sim_case, 18> cases = {{
+const std::array<sim_case, 21> cases = {{
     {"power-cuts",
      "synced messages survive power cuts, in order, once, and every redelivery is flagged",
      {},
@@ -97,6 +97,22 @@ const std::array<sim_case, 18> cases = {{
      {.disk_errors = true, .upheavals = true, .keys = true, .turns = true},
      250,
      17'000'001},
+    {"lost-frames",
+     "a frame that does not arrive on a session that goes on loses nothing, and nothing waits for it for "
+     "ever",
+     {.lost_frames = true, .ids = true},
+     750,
+     18'000'001},
+    {"lost-frames-keys",
+     "nor where groups are ordered by keys, take turns and commit",
+     {.keys = true, .lost_frames = true, .commits = true, .turns = true},
+     500,
+     19'000'001},
+    {"reordered-frames",
+     "a frame that overtakes another does no harm, nor what a broken connection said and is heard late",
+     {.reordered_frames = true, .commits = true},
+     500,
+     20'000'001},
 }};
 
 }  // namespace

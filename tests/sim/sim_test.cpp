@@ -124,6 +124,15 @@ TEST_CASE(
     play("commits-errors");
 }
 
+TEST_CASE("sim: a frame that does not arrive on a session that goes on loses nothing and stops nothing") {
+    play("lost-frames");
+    play("lost-frames-keys");
+}
+
+TEST_CASE("sim: a frame that overtakes another does no harm") {
+    play("reordered-frames");
+}
+
 TEST_CASE("sim: a seed is the same history, always") {
     for (const sim_case& each : test::sim_cases()) {
         std::string told[2];

@@ -54,6 +54,7 @@ void world::open_spool() {
     appended_not_synced_.clear();
     sync_up_to_ = 0;
     reads_.clear();
+    late_.clear();
     spool_state state;
     const auto replay = [&](const log::stored_record& each) {
         if (!state.apply(each.header, each.payload, now_))
@@ -191,6 +192,7 @@ void world::spool_turn() {
     for (const release_action& each : next.releases) log_->release(each.stream, each.offset);
     if (options_.keys) check_keys();
     check_limit();
+    std::set<std::uint64_t> full;  // their sockets take nothing in this turn
     for (send_action& each : next.sends) {
         see_given(each);
         protocol::result answer;
@@ -200,9 +202,10 @@ void world::spool_turn() {
             if (who->on.session == each.session) to = &who->on;
         for (auto& who : consumers_)
             if (who->on.session == each.session) to = &who->on;
-        if (to != nullptr && pick(50) == 0)
+        if (to != nullptr && (full.contains(each.session) || pick(50) == 0)) {
+            full.insert(each.session);
             brain_->unsent(std::move(each));
-        else if (to != nullptr)
+        } else if (to != nullptr)
             to->down.push_back({std::move(each.head), std::move(each.body)});
     }
     check_agenda();
@@ -257,10 +260,42 @@ void world::writer_step() {
     }
 }
 
+// A greeting, or an opening, is waited for: nothing is sent behind it that could overtake it.
+template <typename Frames>
+void world::disturb(Frames& queue) {
+    if (queue.size() < 2 || !options_.reordered_frames || calm_ || pick(20) != 0) return;
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto what = protocol::kind_of(queue[i].head);
+        if (what == protocol::kind::hello || what == protocol::kind::welcome ||
+            what == protocol::kind::open || what == protocol::kind::opened)
+            return;
+    }
+    std::swap(queue[0], queue[1]);
+    say("a frame is overtaken:", frame_in_words(queue[1].head));
+}
+
+// Frames in flight are lost, or the spool hears them late.
+void world::break_connection(wire& on) {
+    say("session", on.session, "breaks");
+    if (options_.reordered_frames)
+        for (outgoing_message& each : on.up) late_.emplace_back(on.session, std::move(each));
+    on = {next_session_++, {}, {}};
+}
+
+void world::hear_late() {
+    if (late_.empty() || pick(4) != 0) return;
+    auto [session, frame] = std::move(late_.front());
+    late_.pop_front();
+    say("session", session, "that broke said", frame_in_words(frame.head));
+    brain_->frame(session, "anonymous", frame.head, std::move(frame.body), now_);
+}
+
 void world::deliver_to_spool(wire& on) {
     if (on.up.empty()) return;
+    disturb(on.up);
     outgoing_message next = std::move(on.up.front());
     on.up.pop_front();
+    if (is_lost()) return say("session", on.session, "loses", frame_in_words(next.head));
     say("session", on.session, "says", frame_in_words(next.head));
     if (comes_twice()) brain_->frame(on.session, "anonymous", next.head, next.body, now_);
     brain_->frame(on.session, "anonymous", next.head, std::move(next.body), now_);
@@ -268,8 +303,10 @@ void world::deliver_to_spool(wire& on) {
 
 void world::deliver_to_client(wire& on) {
     if (on.down.empty()) return;
+    disturb(on.down);
     outgoing_message next = std::move(on.down.front());
     on.down.pop_front();
+    if (is_lost()) return say("session", on.session, "does not hear", frame_in_words(next.head));
     say("session", on.session, "hears", frame_in_words(next.head));
     if (comes_twice()) on.down.push_front(next);
     for (auto& who : producers_)
@@ -317,11 +354,12 @@ void world::act() {
     else if (roll < 986 && !options_.ids && !options_.ttls)  // ids are known for ten minutes
         now_.wall_ns += pick(2) == 0 ? 3'600'000'000'000 : 0, say("the clock is set");
     else if (roll < 990)
-        say("session", on.session, "breaks"), on = {next_session_++, {}, {}};  // frames in flight are lost
+        break_connection(on);
     else if (roll < 994 && options_.disk_errors)
         say("a call of the disk will fail"), disk_.fail_call(1 + pick(5), static_cast<fault>(pick(3)));
     else if (roll < 997)
         crash(pick(4) == 0);
+    hear_late();
     if (pick(10) == 0) caretaker_step();
     if (pick(3) != 0) tick_all();
     if (pick(3) != 0) spool_turn();

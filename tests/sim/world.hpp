@@ -136,8 +136,12 @@ struct world_options {
     bool upheavals = false;                  ///< groups are sent elsewhere and paused, the stream is purged
     bool keys = false;                       ///< messages have keys, and the groups are ordered by them
     bool doubled_frames = false;             ///< some come twice, at once or a little later
-    bool filters = false;                    ///< group g1 wants only what has a topic
-    bool ids = false;                        ///< messages have ids, and some are put again, by whomever
+    bool lost_frames = false;                ///< some do not arrive, and the session goes on
+    /// Some overtake the one before them, but no greeting; and what was under way on a connection that broke
+    /// is heard when the next one is open already.
+    bool reordered_frames = false;
+    bool filters = false;  ///< group g1 wants only what has a topic
+    bool ids = false;      ///< messages have ids, and some are put again, by whomever
     /// The stream is told how many messages it may have; then it refuses, blocks or drops the oldest.
     bool limits = false;
     /// Consumers commit what they make of a message to a second stream, which has readers.
@@ -232,6 +236,12 @@ class world {
     bool calm_down();
     template <typename... Words>
     void say(const Words&... words) const;
+    /// Nobody hears the next frame; or it changes places with the one behind it.
+    bool is_lost() { return options_.lost_frames && !calm_ && pick(30) == 0; }
+    template <typename Frames>
+    void disturb(Frames& queue);
+    void break_connection(wire& on);
+    void hear_late();
     bool comes_twice() { return options_.doubled_frames && pick(10) == 0; }
     std::uint64_t pick(std::uint64_t below) { return below == 0 ? 0 : random_() % below; }
 
@@ -262,7 +272,8 @@ class world {
         std::uint64_t end = 0;  // the stream's, when it was asked for
     };
     errand errand_;
-    bool calm_ = false;  // nobody nacks any more
+    std::deque<std::pair<std::uint64_t, outgoing_message>> late_;  // of sessions that broke
+    bool calm_ = false;                                            // nobody nacks any more
     std::set<std::uint64_t> leases_seen_;
     std::map<std::uint64_t, std::uint64_t> sessions_by_lease_;
     std::uint64_t next_session_ = 1;

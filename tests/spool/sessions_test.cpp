@@ -225,3 +225,59 @@ TEST_CASE("sessions: what was lost with a lease, or spoiled on the way, uses up 
     t.on_the_way = {};
     CHECK(given());
 }
+
+TEST_CASE("sessions: of one that says it sent more than was heard nothing is taken before its next HELLO") {
+    table t;
+    const auto says = [&t](const auto& what) { return t.said_by(7, "somebody", encode(what)); };
+    answer_in<protocol::welcome>(says(protocol::hello{}));
+    CHECK(answer_in<protocol::pong>(says(protocol::ping{1, 0})).frames == 0);
+    CHECK(answer_in<protocol::pong>(says(protocol::ping{2, 1})).frames == 1);
+    CHECK(answer_in<protocol::error>(says(protocol::ping{3, 3})).code == protocol::code::no_session);
+    CHECK(t.counters().sessions_lossy == 1);
+    CHECK(answer_in<protocol::error>(says(protocol::open{1, "s"})).code == protocol::code::no_session);
+    answer_in<protocol::welcome>(says(protocol::hello{}));
+    CHECK(answer_in<protocol::pong>(says(protocol::ping{4, 0})).frames == 0);
+}
+
+TEST_CASE("sessions: an ack that did not arrive is sent again, and so is what the spool said to nobody") {
+    table t;
+    t.consumer("one");
+    t.settle();
+    t.put(2);
+    t.settle();
+    CHECK(t.take("one").size() == 2);
+    t.cut_off("one");
+    t.ack("one", 0);
+    t.settle();
+    t.plug_in("one");
+    t.pass(4 * second_ns);
+    CHECK(t.the_group().floor({}) == 1);
+    bool deaf = true;
+    t.on_the_way = [&deaf](send_action& each) {
+        if (deaf && protocol::kind_of(each.head) == protocol::kind::done) each.head.clear();
+    };
+    t.ack("one", 1);
+    t.settle();
+    CHECK(t.the_group().floor({}) == 2);
+    CHECK_FALSE(t.session("one").all_answered());
+    deaf = false;
+    t.pass(4 * second_ns);
+    CHECK(t.session("one").all_answered());
+}
+
+TEST_CASE("sessions: what a socket does not take keeps its place before what is said later") {
+    table t;
+    const auto says = [&t](const auto& what) { return t.said_by(7, "somebody", encode(what)); };
+    says(protocol::hello{});
+    t.stuffed = 7;
+    CHECK(says(protocol::ping{1, 0}).empty());
+    CHECK(says(protocol::open{1, "not a name"}).empty());
+    t.stuffed = 0;
+    std::vector<std::uint64_t> tokens;
+    for (const send_action& each : says(protocol::ping{3, 0}))
+        if (protocol::pong pong; protocol::decode(each.head, pong)) {
+            tokens.push_back(pong.token);
+            CHECK(pong.frames == (pong.token == 1 ? 0 : 2));
+        }
+    CHECK(tokens == std::vector<std::uint64_t>{1, 3});
+}

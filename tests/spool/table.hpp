@@ -223,6 +223,8 @@ class table {
                 deliver(each);
         return answers;
     }
+    /// The sockets take nothing for this session until it is 0 again.
+    std::uint64_t stuffed = 0;
     /// Sees, and may change, what is under way to the consumers.
     std::function<void(send_action&)> on_the_way{};
 
@@ -456,7 +458,11 @@ class table {
             if (out.look) brain_->held(log_->held(), now_);
             for (const read_action& each : out.reads) read(each);
             reads_ += out.reads.size();
-            for (send_action& each : out.sends) sends.push_back(std::move(each));
+            for (send_action& each : out.sends)
+                if (stuffed != 0 && each.session == stuffed)
+                    brain_->unsent(std::move(each));
+                else
+                    sends.push_back(std::move(each));
         }
         return sends;
     }

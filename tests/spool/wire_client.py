@@ -73,7 +73,13 @@ def greet(spool):
     (version, incarnation, limits), _ = spool.expect(WELCOME)
     assert version == 1 and incarnation == 1 and limits["ping_ms"] == 2000
     spool.send(PING, 7)
-    assert spool.expect(PONG)[0] == [7, incarnation]
+    assert spool.expect(PONG)[0] == [7, incarnation, 0]
+    spool.send(PING, 8, 1)
+    assert spool.expect(PONG)[0] == [8, incarnation, 1]
+    spool.send(PING, 9, 3)  # but only two were sent
+    assert spool.expect(ERROR)[0][:2] == [0, b"no-session"]
+    spool.send(HELLO, 1, b"wire page", 0)
+    spool.expect(WELCOME)
 
 
 def put(spool):
