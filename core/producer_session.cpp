@@ -32,7 +32,7 @@ producer_session::producer_session(producer_session_options options)
       resend_after_ns_{resend_first_ns} {}
 
 producer_session::batch& producer_session::gather(std::size_t bytes, instant now) {
-    if (gathering_.count > 0 && gathering_.bytes->size() + bytes > batch_limit_) seal();
+    if (gathering_.count > 0 && !has_room_for(bytes)) seal();
     if (gathering_.count == 0) {
         gathering_.since_ns = now.monotonic_ns;
         gathering_.time_ns = now.wall_ns;
@@ -48,15 +48,19 @@ put_place producer_session::took(std::size_t size_before) {
     return place;
 }
 
+std::size_t producer_session::item_bytes_most(const message& next) {
+    return item_bytes_max(next);
+}
+
 put_place producer_session::put(const message& message, instant now) {
-    batch& into = gather(item_bytes_max(message), now);
+    batch& into = gather(item_bytes_most(message), now);
     const std::size_t before = into.bytes->size();
     append_item(*into.bytes, message);
     return took(before);
 }
 
 put_place producer_session::put(std::string_view payload, instant now) {
-    batch& into = gather(payload.size() + 6, now);
+    batch& into = gather(item_bytes_most(payload), now);
     const std::size_t before = into.bytes->size();
     append_payload(*into.bytes, payload);
     return took(before);

@@ -56,9 +56,12 @@ class producer_session {
   public:
     explicit producer_session(producer_session_options options);
 
-    /// Takes a message. After `failed()` it is refused at once.
+    /// Takes a message. After `failed()` it is refused at once. `now` is looked at only when the message
+    /// opens a batch, for a clock costs more than a small message: ask `opens_batch` before reading one.
     put_place put(const message& message, instant now);
     put_place put(std::string_view payload, instant now);
+    bool opens_batch(const message& next) const { return !has_room_for(item_bytes_most(next)); }
+    bool opens_batch(std::string_view next) const { return !has_room_for(item_bytes_most(next)); }
 
     /// Sends the open batch without waiting for company.
     void flush() noexcept { flush_ = true; }
@@ -102,6 +105,11 @@ class producer_session {
         std::uint64_t flown = 0;    // what `flight_` had sent with it
         std::uint64_t last() const noexcept { return first + count - 1; }
     };
+    static std::size_t item_bytes_most(const message& next);
+    static std::size_t item_bytes_most(std::string_view payload) { return payload.size() + 6; }
+    bool has_room_for(std::size_t bytes) const {
+        return gathering_.count > 0 && gathering_.bytes->size() + bytes <= batch_limit_;
+    }
     put_place took(std::size_t size_before);
     batch& gather(std::size_t bytes, instant now);
     void seal();

@@ -91,7 +91,7 @@ receipt producer::parts::put(const Message& message) {
     if (!room() && wait(lock, forever, room) == outcome::stopped)
         throw error{errc::stopped, "stopped while waiting for room in the outbox"};
     check_failed();
-    const put_place place = session.put(message, read_clocks());
+    const put_place place = session.put(message, session.opens_batch(message) ? read_clocks() : instant{});
     if (!batch_receipts || batch_receipts->fate != place.fate) {
         batch_receipts = std::make_shared<receipt::parts>();
         batch_receipts->fate = place.fate;

@@ -20,6 +20,7 @@
 #include "devices/spool/census.hpp"
 #include "devices/spool/journal.hpp"
 #include "devices/spool/key_order.hpp"
+#include "devices/spool/mark_pace.hpp"
 #include "devices/spool/session.hpp"
 #include "devices/spool/state.hpp"
 
@@ -110,6 +111,7 @@ struct stream_run {
 /// What of a group lives only as long as the spool runs.
 struct group_run {
     std::uint64_t mark_durable = 0;  ///< the delivered mark that is synced
+    ferry::mark_pace mark_pace;
     std::deque<std::pair<std::uint64_t, std::uint64_t>>
         consumers;             ///< (session, channel), next in turn first; where one is active, that one
     std::uint64_t active = 0;  ///< holder of the only consumer that is given messages, where there is one

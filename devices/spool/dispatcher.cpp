@@ -14,7 +14,6 @@ constexpr std::size_t parcel_bytes = batch_bytes_start;  // cut pieces are joine
 constexpr std::size_t smallest_share_bytes = 16 << 10;   // of the pool
 constexpr std::size_t read_bytes = 512 << 10;
 constexpr std::uint64_t ready_enough = 4096;  // messages of an ordered group that stand ready
-constexpr std::uint64_t mark_margin = dispatcher::mark_step / 2;
 
 }  // namespace
 
@@ -151,8 +150,8 @@ void dispatcher::skip_unwanted(stream& from, group& whose) {
 // Cuts what was picked to what lies below the durable delivered mark, and raises the mark in time.
 bool dispatcher::below_mark(stream& from, group& whose, tried_run& picked) {
     group_run& run = parts_.group_runs[{from.number, whose.number}];
-    if (picked.offset + mark_margin > whose.delivered_mark()) {
-        const std::uint64_t mark = std::max(picked.offset, whose.delivered_mark()) + mark_step;
+    if (picked.offset + run.mark_pace.margin() > whose.delivered_mark()) {
+        const std::uint64_t mark = std::max(picked.offset, whose.delivered_mark()) + run.mark_pace.step();
         parts_.journal.append(log::record_type::mark,
                               records::mark{static_cast<std::uint64_t>(records::mark_kind::delivered),
                                             from.number, whose.number, mark},
@@ -162,10 +161,14 @@ bool dispatcher::below_mark(stream& from, group& whose, tried_run& picked) {
                             [this, key = brain_parts::group_key{from.number, whose.number}, mark] {
                                 group_run& waiting = parts_.group_runs[key];
                                 waiting.mark_durable = std::max(waiting.mark_durable, mark);
+                                waiting.mark_pace.raised();
                                 parts_.touched.insert(key.first);
                             });
     }
-    if (picked.offset >= run.mark_durable) return false;
+    if (picked.offset >= run.mark_durable) {
+        run.mark_pace.waited();
+        return false;
+    }
     picked.count = std::min(picked.count, run.mark_durable - picked.offset);
     return true;
 }

@@ -20,9 +20,6 @@ class dispatcher {
     void run();
     void read_done(std::uint64_t cookie, log::read_result&& result);
 
-    /// How far ahead of use a delivered mark is raised.
-    static constexpr std::uint64_t mark_step = 8192;
-
   private:
     /// A DELIVER in the making.
     struct parcel {

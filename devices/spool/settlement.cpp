@@ -67,7 +67,7 @@ group* settlement::find_or_create(session& from, stream& in, const std::string& 
                       std::string{start_expects} + ", not '" + asked.from.substr(0, 64) + "'");
 
     const std::uint32_t fresh = parts_.state.next_group_number();
-    const std::uint64_t mark = *start + dispatcher::mark_step;
+    const std::uint64_t mark = *start + mark_pace::step_least;
     parts_.journal.append(log::record_type::group_settings,
                           records::group_change{static_cast<std::uint64_t>(records::settings_change::set),
                                                 in.number, fresh, name, asked, *start, mark},

@@ -1,7 +1,7 @@
 // The delivered mark: on disk before anything above it is shown to anybody.
 #include <doctest/doctest.h>
 
-#include "devices/spool/dispatcher.hpp"
+#include "devices/spool/mark_pace.hpp"
 #include "tests/spool/table.hpp"
 
 using namespace ferry;
@@ -11,7 +11,7 @@ using namespace ferry::test;
 TEST_CASE(
     "marks: nothing goes out above the mark that is on disk, so all that was seen is flagged after a power "
     "cut") {
-    constexpr std::uint64_t count = 2 * dispatcher::mark_step;
+    constexpr std::uint64_t count = 2 * mark_pace::step_least;
     table t;
     const consumer_session_options all{.stream = "s", .group = "g", .credit_messages = count};
     t.consumer("c", all);
@@ -38,4 +38,54 @@ TEST_CASE(
         unflagged += again.at(offset) == 1;
     }
     CHECK(unflagged == 0);
+}
+
+TEST_CASE("marks: a step doubles when deliveries waited for it, up to a million, and shrinks when none do") {
+    mark_pace pace;
+    CHECK(pace.step() == mark_pace::step_least);
+    pace.raised();
+    CHECK(pace.step() == mark_pace::step_least);
+    pace.waited();
+    pace.waited();
+    pace.raised();
+    CHECK(pace.step() == 2 * mark_pace::step_least);
+    CHECK(pace.margin() == mark_pace::step_least);
+    for (int i = 0; i < 20; ++i) {
+        pace.waited();
+        pace.raised();
+    }
+    CHECK(pace.step() == mark_pace::step_most);
+    for (int i = 0; i < 15; ++i) pace.raised();
+    CHECK(pace.step() == mark_pace::step_most);
+    pace.raised();
+    CHECK(pace.step() == mark_pace::step_most / 2);
+    for (int i = 0; i < 1000; ++i) pace.raised();
+    CHECK(pace.step() == mark_pace::step_least);
+}
+
+// With one small step for each sync a consumer was given 8,192 messages a sync, however much was stored.
+TEST_CASE("marks: where a sync is slow, more goes out before the next one") {
+    table t;
+    constexpr std::uint64_t count = 20 * mark_pace::step_least;
+    t.consumer("c", {.stream = "s", .group = "g", .credit_messages = count});
+    t.settle();
+    REQUIRE(t.tell("group.pause", {{"stream", "s"}, {"group", "g"}}).empty());
+    t.put(count);
+    t.settle();
+    t.hold_syncs();
+    t.tell("group.resume", {{"stream", "s"}, {"group", "g"}});
+    std::size_t got = 0;
+    std::size_t most = 0;
+    int syncs = 0;
+    for (; got < count && syncs < 100; ++syncs) {
+        t.settle();
+        const std::size_t taken = t.take("c").size();
+        most = std::max(most, taken);
+        got += taken;
+        t.sync_again();
+        t.hold_syncs();
+    }
+    CHECK(got == count);
+    CHECK(most >= 4 * mark_pace::step_least);
+    CHECK(syncs < 12);
 }

@@ -1,0 +1,43 @@
+// How far ahead of use a group's delivered mark is raised.
+//
+// Nothing at or above the mark goes out before a higher one is synced, and after a crash what lies below it
+// and was never given out comes flagged all the same. So a step is small where little is delivered, and as
+// large as it takes where deliveries come to the mark before its next step is on the disk: twice as large
+// when they had to wait for it, half as large when they had not to for some steps.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace ferry {
+
+class mark_pace {
+  public:
+    static constexpr std::uint64_t step_least = 8192;
+    static constexpr std::uint64_t step_most = 1 << 20;
+
+    std::uint64_t step() const noexcept { return step_; }
+    /// The mark is raised when use has come as near to it as this.
+    std::uint64_t margin() const noexcept { return step_ / 2; }
+
+    /// A delivery waits for the mark.
+    void waited() noexcept { waited_ = true; }
+    /// A higher mark is synced.
+    void raised() noexcept {
+        if (waited_)
+            step_ = std::min(step_most, step_ * 2);
+        else if (++calm_ >= calm_enough)
+            step_ = std::max(step_least, step_ / 2);
+        if (waited_ || calm_ >= calm_enough) calm_ = 0;
+        waited_ = false;
+    }
+
+  private:
+    static constexpr int calm_enough = 16;
+
+    std::uint64_t step_ = step_least;
+    bool waited_ = false;
+    int calm_ = 0;  // steps in a row that nothing waited for
+};
+
+}  // namespace ferry
