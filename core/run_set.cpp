@@ -4,12 +4,22 @@
 
 namespace ferry {
 
+// What continues a run, or is cut from one's end, is done in place: a set that is filled and emptied one by
+// one asks for no memory.
 void run_set::add(run more) {
     if (more.count == 0) return;
     std::uint64_t first = more.first;
     std::uint64_t end = more.end();
     auto at = runs_.upper_bound(first);
-    if (at != runs_.begin() && std::prev(at)->second >= first) --at;
+    if (at != runs_.begin() && std::prev(at)->second >= first) {
+        const auto before = std::prev(at);
+        if (at == runs_.end() || at->first > std::max(end, before->second)) {
+            count_ += std::max(end, before->second) - before->second;
+            before->second = std::max(end, before->second);
+            return;
+        }
+        at = before;
+    }
     while (at != runs_.end() && at->first <= end) {
         first = std::min(first, at->first);
         end = std::max(end, at->second);
@@ -27,9 +37,18 @@ void run_set::remove(run less) {
     while (at != runs_.end() && at->first < less.end()) {
         const auto [first, end] = *at;
         count_ -= std::min(end, less.end()) - std::max(first, less.first);
-        at = runs_.erase(at);
-        if (first < less.first) runs_.emplace(first, less.first);
-        if (end > less.end()) at = runs_.emplace(less.end(), end).first;
+        if (first < less.first) {
+            at->second = less.first;
+            ++at;
+            if (end > less.end()) at = runs_.emplace_hint(at, less.end(), end);
+        } else if (end > less.end()) {
+            auto rest = runs_.extract(at++);
+            rest.key() = less.end();
+            runs_.insert(at, std::move(rest));
+            return;
+        } else {
+            at = runs_.erase(at);
+        }
     }
 }
 

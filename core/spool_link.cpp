@@ -23,8 +23,8 @@ void spool_link::drop() noexcept {
 spool_link::change spool_link::frame(std::string_view head, instant now) {
     heard_ns_ = now.monotonic_ns;
     const auto what = kind_of(head);
-    if (!what) return change::none;
     ++received_;
+    if (!what) return change::none;
     if (*what == kind::welcome) {
         received_ = 0;
         welcome message;

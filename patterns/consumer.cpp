@@ -61,8 +61,8 @@ consumer_session_options session_options(const consumer_options& from) {
 
 }  // namespace
 
-struct consumer::parts {
-    parts(context& context_of, const endpoints& where, consumer_options given)
+struct delivery::origin {
+    origin(context& context_of, const endpoints& where, consumer_options given)
         : owner{context_of},
           options{std::move(given)},
           session{session_options(options)},
@@ -83,16 +83,7 @@ struct consumer::parts {
     std::unique_ptr<loop::member> member;
 };
 
-struct delivery::parts {
-    std::shared_ptr<consumer::parts> from;
-    delivered_item what;
-    bool settled = false;
-
-    template <typename Settle>
-    void settle(Settle how);
-};
-
-loop::next consumer::parts::step() {
+loop::next delivery::origin::step() {
     const instant now = read_clocks();
     settled_runs settled;
     loop::next next;
@@ -128,7 +119,7 @@ loop::next consumer::parts::step() {
 }
 
 template <typename Done>
-outcome consumer::parts::wait(std::unique_lock<std::mutex>& lock, steady_time deadline, Done done) {
+outcome delivery::origin::wait(std::unique_lock<std::mutex>& lock, steady_time deadline, Done done) {
     while (!done()) {
         if (owner.stopped()) return outcome::stopped;
         if (deadline == steady_time::max())
@@ -139,7 +130,7 @@ outcome consumer::parts::wait(std::unique_lock<std::mutex>& lock, steady_time de
     return outcome::done;
 }
 
-void consumer::parts::check_failed() const {
+void delivery::origin::check_failed() const {
     if (session.failed_code().empty()) return;
     throw error{errc_of(session.failed_code()),
                 "stream '" + options.stream + "': " + session.failed_code() + ": " + session.failed_reason()};
@@ -188,11 +179,17 @@ std::optional<delivery> consumer::next(std::optional<duration> limit) {
     ++parts_->stats.received;
     if (item->attempt > 1) ++parts_->stats.redelivered;
     const bool drained = !parts_->session.has_next();
-    auto given =
-        std::make_unique<delivery::parts>(delivery::parts{parts_, std::move(*item), !parts_->options.group});
     lock.unlock();
     if (drained) parts_->member->wake();  // credit for more
-    return delivery{std::move(given)};
+    delivery given;
+    given.from_ = parts_;
+    given.bytes_ = std::move(item->keep.owner);
+    given.what_ = {item->item.payload, item->item.topic.value_or(std::string_view{}),
+                   item->item.all,     item->lease,
+                   item->offset,       item->attempt,
+                   item->wall_ns};
+    given.settled_ = !parts_->options.group;
+    return given;
 }
 
 struct commit_receipt::parts {
@@ -242,11 +239,10 @@ commit_receipt consumer::commit(delivery&& what, std::vector<output> outputs) {
     };
     if (!room()) parts_->wait(lock, steady_time::max(), room);
     parts_->check_failed();
-    const delivery given{std::move(what)};  // now: a refusal leaves it to its owner
-    delivery::parts& of = *given.parts_;
+    delivery given{std::move(what)};  // now: a refusal leaves it to its owner
     receipt.parts_->fate =
-        parts_->session.commit(of.what.lease, of.what.offset, std::move(batches), read_clocks());
-    of.settled = true;
+        parts_->session.commit(given.what_.lease, given.what_.offset, std::move(batches), read_clocks());
+    given.settled_ = true;
     lock.unlock();
     parts_->member->wake();
     return receipt;
@@ -312,77 +308,63 @@ consumer_stats consumer::stats() const {
     return parts_->stats;
 }
 
-delivery::delivery(std::unique_ptr<parts> made) : parts_{std::move(made)} {}
-delivery::delivery(delivery&& other) noexcept = default;
+delivery::delivery(delivery&& other) noexcept
+    : from_{std::move(other.from_)},
+      bytes_{std::move(other.bytes_)},
+      what_{other.what_},
+      settled_{std::exchange(other.settled_, true)} {}
 
 delivery& delivery::operator=(delivery&& other) noexcept {
-    delivery gone{std::move(*this)};
-    parts_ = std::move(other.parts_);
+    const delivery gone{std::move(*this)};
+    from_ = std::move(other.from_);
+    bytes_ = std::move(other.bytes_);
+    what_ = other.what_;
+    settled_ = std::exchange(other.settled_, true);
     return *this;
 }
 
 delivery::~delivery() {
-    if (parts_ && !parts_->settled) nack(std::nullopt, "dropped by the consumer");
-}
-
-std::string_view delivery::body() const noexcept {
-    return parts_->what.item.payload;
-}
-std::string_view delivery::topic() const noexcept {
-    return parts_->what.item.topic.value_or(std::string_view{});
-}
-std::uint64_t delivery::offset() const noexcept {
-    return parts_->what.offset;
-}
-std::uint64_t delivery::attempt() const noexcept {
-    return parts_->what.attempt;
-}
-std::uint64_t delivery::stored_wall_ns() const noexcept {
-    return parts_->what.wall_ns;
+    if (!settled_) nack(std::nullopt, "dropped by the consumer");
 }
 
 bool delivery::lease_over() const {
-    if (parts_->settled) return false;
-    const std::lock_guard lock{parts_->from->mutex};
-    return parts_->from->session.lease_over(parts_->what.lease, parts_->what.offset);
+    if (settled_) return false;
+    const std::lock_guard lock{from_->mutex};
+    return from_->session.lease_over(what_.lease, what_.offset);
 }
 
 message delivery::content() const {
-    return to_message(parts_->what.item).value_or(message{body()});
+    const auto item = batch_cursor{what_.item}.next();
+    if (!item) return message{body()};
+    return to_message(*item).value_or(message{body()});
 }
 
 // Settles once, under the lock, and has the loop send it.
 template <typename Settle>
-void delivery::parts::settle(Settle how) {
-    if (std::exchange(settled, true)) return;
+void delivery::settle(Settle how) {
+    if (std::exchange(settled_, true)) return;
     {
-        const std::lock_guard lock{from->mutex};
-        how(from->session);
+        const std::lock_guard lock{from_->mutex};
+        how(from_->session);
     }
-    if (from->member) from->member->wake();
+    if (from_->member) from_->member->wake();
 }
 
 void delivery::ack() {
-    parts_->settle(
-        [this](consumer_session& session) { session.ack(parts_->what.lease, parts_->what.offset); });
+    settle([this](consumer_session& session) { session.ack(what_.lease, what_.offset); });
 }
 
 void delivery::nack(std::optional<std::chrono::milliseconds> delay, const std::string& reason) {
     const auto ms = delay ? std::optional{static_cast<std::uint64_t>(delay->count())} : std::nullopt;
-    parts_->settle([&](consumer_session& session) {
-        session.nack(parts_->what.lease, parts_->what.offset, ms, reason);
-    });
+    settle([&](consumer_session& session) { session.nack(what_.lease, what_.offset, ms, reason); });
 }
 
 void delivery::dead_letter(const std::string& reason) {
-    parts_->settle([&](consumer_session& session) {
-        session.dead_letter(parts_->what.lease, parts_->what.offset, reason);
-    });
+    settle([&](consumer_session& session) { session.dead_letter(what_.lease, what_.offset, reason); });
 }
 
 void delivery::release() {
-    parts_->settle(
-        [this](consumer_session& session) { session.release(parts_->what.lease, parts_->what.offset); });
+    settle([this](consumer_session& session) { session.release(what_.lease, what_.offset); });
 }
 
 }  // namespace ferry

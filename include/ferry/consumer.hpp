@@ -98,14 +98,16 @@ class delivery {
     delivery& operator=(delivery&& other) noexcept;
     ~delivery();  ///< nacks, unless it was settled or read without a group
 
-    std::string_view body() const noexcept;
-    std::string_view topic() const noexcept;
+    std::string_view body() const noexcept { return what_.body; }
+    std::string_view topic() const noexcept { return what_.topic; }
     /// All of it: topic, headers, frames and body, as the producer put it.
     message content() const;
 
-    std::uint64_t offset() const noexcept;
-    std::uint64_t attempt() const noexcept;         ///< 1, or more when it may have been seen before
-    std::uint64_t stored_wall_ns() const noexcept;  ///< when the spool stored it, since 1970
+    std::uint64_t offset() const noexcept { return what_.offset; }
+    /// 1, or more when it may have been seen before.
+    std::uint64_t attempt() const noexcept { return what_.attempt; }
+    /// When the spool stored it, since 1970.
+    std::uint64_t stored_wall_ns() const noexcept { return what_.stored_wall_ns; }
 
     /// True when it is not ours any more, as `on_lost` tells: somebody else may have the message.
     bool lease_over() const;
@@ -122,9 +124,19 @@ class delivery {
 
   private:
     friend class consumer;
-    struct parts;
-    explicit delivery(std::unique_ptr<parts> made);
-    std::unique_ptr<parts> parts_;
+    struct origin;  // what it shares with its consumer
+    delivery() = default;
+    template <typename Settle>
+    void settle(Settle how);
+
+    struct contents {
+        std::string_view body, topic, item;
+        std::uint64_t lease = 0, offset = 0, attempt = 1, stored_wall_ns = 0;
+    };
+    std::shared_ptr<origin> from_;
+    std::shared_ptr<const void> bytes_;  // keeps what is viewed alive
+    contents what_;
+    bool settled_ = true;
 };
 
 /// What came of a message: another one, for a stream of the same spool.
@@ -204,7 +216,7 @@ class consumer {
   private:
     friend class delivery;
     friend class commit_receipt;
-    struct parts;
+    using parts = delivery::origin;
     std::shared_ptr<parts> parts_;  // deliveries refer to it
 };
 
