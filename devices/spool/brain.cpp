@@ -114,9 +114,7 @@ void brain::hello(session& from, const protocol::hello& request) {
     if (request.version < version)
         return parts_.send_error(from.number, 0, code::unsupported, "this spool speaks ferry-spool/1");
     // Channels belong to one greeting: a client that says HELLO again has lost what it had.
-    from.takes.clear();
-    from.puts.clear();
-    from.unsent.clear();
+    close_channels(from);
     from.client = request.client.substr(0, 256);
     from.last_incarnation = request.last_incarnation;
     ++from.greetings;
@@ -184,10 +182,10 @@ void brain::frame(std::uint64_t session_number, std::string_view user, std::stri
     silence_due_ns_ = std::min(silence_due_ns_, now.monotonic_ns + silent_ns);
     if (!from.unsent.empty()) retried_.push_back(session_number);
     const auto what = kind_of(head);
+    if (from.greeted && what != kind::hello) ++from.frames_heard;
     if (!what) return bad_frame(from);
     if (*what == kind::hello) return decoded<protocol::hello>(from, head, [&](auto& m) { hello(from, m); });
     if (!from.greeted) return parts_.send_error(session_number, 0, code::no_session, "say HELLO first");
-    ++from.frames_heard;
     if (*what == kind::ping)
         return decoded<protocol::ping>(from, head, [&](auto& m) { heard_ping(from, m); });
     handle(from, *what, head, body.value_or(shared_bytes{}));
@@ -199,6 +197,7 @@ void brain::heard_ping(session& from, const protocol::ping& message) {
         return parts_.send(from.number, encode(pong{message.token, parts_.options.incarnation}));
     ++parts_.counters.sessions_lossy;
     from.greeted = false;
+    close_channels(from);  // what was given out now would reach nobody
     parts_.send_error(from.number, 0, code::no_session, "frames of this session did not arrive");
 }
 
@@ -211,16 +210,29 @@ void brain::detached(std::uint64_t session_number, instant now) {
     forget(session_number);
 }
 
+// A DELIVER that reached nobody uses no attempt.
+void brain::give_back(session& from, const send_action& unseen) {
+    protocol::deliver undelivered;
+    if (!decode(unseen.head, undelivered) || undelivered.lease == 0) return;
+    protocol::release back{undelivered.channel, undelivered.lease, {}};
+    for (const delivered_run& each : undelivered.runs) back.runs.push_back({each.offset, each.count});
+    settlement_.release(from, back);
+}
+
+void brain::close_channels(session& of) {
+    for (const send_action& each : of.unsent) give_back(of, each);
+    of.unsent.clear();
+    of.takes.clear();
+    of.puts.clear();
+}
+
+// What else was to go there in this turn comes here, too.
 void brain::unreachable(const send_action& action, instant now) {
     parts_.now = now;
     session* to = parts_.find_session(action.session);
-    protocol::deliver undelivered;
-    if (to != nullptr && decode(action.head, undelivered) && undelivered.lease != 0) {
-        protocol::release back{undelivered.channel, undelivered.lease, {}};
-        for (const delivered_run& each : undelivered.runs) back.runs.push_back({each.offset, each.count});
-        settlement_.release(*to, back);
-    }
-    forget(action.session);
+    if (to == nullptr) return;
+    give_back(*to, action);
+    unreachable_.push_back(action.session);
 }
 
 void brain::appended(std::uint64_t ticket, instant now) {
@@ -298,22 +310,27 @@ void brain::unsent(send_action action) {
 // A session's sends in the order they were made, behind what the socket did not take. They are counted by
 // the way, and a PONG says the count.
 std::vector<send_action> brain::in_order(std::vector<send_action>&& sends) {
-    std::vector<send_action> ordered;
-    ordered.reserve(sends.size());
-    const auto offer_again = [&ordered](session& to) {
-        for (send_action& each : std::exchange(to.unsent, {})) ordered.push_back(std::move(each));
-    };
-    for (const std::uint64_t number : std::exchange(retried_, {}))
-        if (session* to = parts_.find_session(number)) offer_again(*to);
+    bool some_wait = !retried_.empty();
     for (send_action& each : sends) {
-        if (session* to = parts_.find_session(each.session)) {
-            offer_again(*to);
-            const auto what = kind_of(each.head);
-            pong told;
-            if (what == kind::pong && decode(each.head, told))
-                each.head = encode(pong{told.token, told.incarnation, to->frames_told});
-            to->frames_told = what == kind::welcome ? 0 : to->frames_told + 1;
-        }
+        session* to = parts_.find_session(each.session);
+        if (to == nullptr) continue;
+        some_wait = some_wait || !to->unsent.empty();
+        const auto what = kind_of(each.head);
+        pong told;
+        if (what == kind::pong && decode(each.head, told))
+            each.head = encode(pong{told.token, told.incarnation, to->frames_told});
+        to->frames_told = what == kind::welcome ? 0 : to->frames_told + 1;
+    }
+    if (!some_wait) return std::move(sends);
+    std::vector<send_action> ordered;
+    const auto offer_again = [&](std::uint64_t number) {
+        session* to = parts_.find_session(number);
+        if (to == nullptr || to->unsent.empty()) return;
+        for (send_action& each : std::exchange(to->unsent, {})) ordered.push_back(std::move(each));
+    };
+    for (const std::uint64_t number : std::exchange(retried_, {})) offer_again(number);
+    for (send_action& each : sends) {
+        offer_again(each.session);
         ordered.push_back(std::move(each));
     }
     return ordered;
@@ -354,6 +371,7 @@ void brain::forget_silent() {
 
 actions brain::take_actions(instant now) {
     parts_.now = now;
+    for (const std::uint64_t number : std::exchange(unreachable_, {})) forget(number);
     succession_.run();  // what its leases' end makes dead letters counts among them
     dead_letters_.keep_limits();
     retention_.look_at_touched();

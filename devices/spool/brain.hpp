@@ -102,6 +102,8 @@ class brain {
     void bad_frame(session& from);
     void heard_ping(session& from, const protocol::ping& message);
     std::vector<send_action> in_order(std::vector<send_action>&& sends);
+    void give_back(session& from, const send_action& unseen);
+    void close_channels(session& of);
     void forget(std::uint64_t session_number);
     void forget_silent();
 
@@ -120,7 +122,8 @@ class brain {
     dead_letter_office dead_letters_;
     administration administration_;
     cleaner cleaner_;
-    std::vector<std::uint64_t> retried_;  // sessions that are offered again what was unsent
+    std::vector<std::uint64_t> unreachable_;  // sessions that end with this turn
+    std::vector<std::uint64_t> retried_;      // sessions that are offered again what was unsent
     std::uint64_t retry_due_ns_ = ~std::uint64_t{0};
     std::uint64_t silence_due_ns_ = ~std::uint64_t{0};  // nobody is silent for too long before
 };

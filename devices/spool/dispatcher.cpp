@@ -161,7 +161,7 @@ bool dispatcher::below_mark(stream& from, group& whose, tried_run& picked) {
                             [this, key = brain_parts::group_key{from.number, whose.number}, mark] {
                                 group_run& waiting = parts_.group_runs[key];
                                 waiting.mark_durable = std::max(waiting.mark_durable, mark);
-                                waiting.mark_pace.raised();
+                                waiting.mark_pace.raised(parts_.now.monotonic_ns);
                                 parts_.touched.insert(key.first);
                             });
     }

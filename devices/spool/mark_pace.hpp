@@ -3,11 +3,13 @@
 // Nothing at or above the mark goes out before a higher one is synced, and after a crash what lies below it
 // and was never given out comes flagged all the same. So a step is small where little is delivered, and as
 // large as it takes where deliveries come to the mark before its next step is on the disk: twice as large
-// when they had to wait for it, half as large when they had not to for some steps.
+// when they had to wait for it, half as large when they had not to for some steps, or it lasted for long. The
+// mark is up to one and a half steps ahead.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace ferry {
 
@@ -23,20 +25,25 @@ class mark_pace {
     /// A delivery waits for the mark.
     void waited() noexcept { waited_ = true; }
     /// A higher mark is synced.
-    void raised() noexcept {
-        if (waited_)
+    void raised(std::uint64_t now_ns) noexcept {
+        const bool lasted = now_ns >= raised_ns_ + long_ns;
+        raised_ns_ = now_ns;
+        if (std::exchange(waited_, false)) {
             step_ = std::min(step_most, step_ * 2);
-        else if (++calm_ >= calm_enough)
+            calm_ = 0;
+        } else if (++calm_ >= calm_enough || lasted) {
             step_ = std::max(step_least, step_ / 2);
-        if (waited_ || calm_ >= calm_enough) calm_ = 0;
-        waited_ = false;
+            calm_ = 0;
+        }
     }
 
   private:
     static constexpr int calm_enough = 16;
+    static constexpr std::uint64_t long_ns = 1'000'000'000;
 
     std::uint64_t step_ = step_least;
     bool waited_ = false;
+    std::uint64_t raised_ns_ = 0;
     int calm_ = 0;  // steps in a row that nothing waited for
 };
 

@@ -42,24 +42,28 @@ TEST_CASE(
 
 TEST_CASE("marks: a step doubles when deliveries waited for it, up to a million, and shrinks when none do") {
     mark_pace pace;
+    std::uint64_t now_ns = 10 * second_ns;
+    const auto raised = [&](std::uint64_t after_ns = 1'000'000) { pace.raised(now_ns += after_ns); };
     CHECK(pace.step() == mark_pace::step_least);
-    pace.raised();
+    raised();
     CHECK(pace.step() == mark_pace::step_least);
     pace.waited();
     pace.waited();
-    pace.raised();
+    raised();
     CHECK(pace.step() == 2 * mark_pace::step_least);
     CHECK(pace.margin() == mark_pace::step_least);
     for (int i = 0; i < 20; ++i) {
         pace.waited();
-        pace.raised();
+        raised();
     }
     CHECK(pace.step() == mark_pace::step_most);
-    for (int i = 0; i < 15; ++i) pace.raised();
+    for (int i = 0; i < 15; ++i) raised();
     CHECK(pace.step() == mark_pace::step_most);
-    pace.raised();
+    raised();
     CHECK(pace.step() == mark_pace::step_most / 2);
-    for (int i = 0; i < 1000; ++i) pace.raised();
+    raised(2 * second_ns);  // that was a step of a long time
+    CHECK(pace.step() == mark_pace::step_most / 4);
+    for (int i = 0; i < 1000; ++i) raised();
     CHECK(pace.step() == mark_pace::step_least);
 }
 

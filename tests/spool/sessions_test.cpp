@@ -281,3 +281,40 @@ TEST_CASE("sessions: what a socket does not take keeps its place before what is 
         }
     CHECK(tokens == std::vector<std::uint64_t>{1, 3});
 }
+
+TEST_CASE("sessions: what is ready waits for the next HELLO of one that lost frames, and uses no attempt") {
+    table t;
+    t.consumer("one");
+    t.settle();
+    int given_to_nobody = 0;
+    bool over = false;
+    t.on_the_way = [&](send_action& each) {
+        if (protocol::error said; protocol::decode(each.head, said)) over = said.code == "no-session";
+        if (protocol::kind_of(each.head) == protocol::kind::welcome) over = false;
+        if (protocol::kind_of(each.head) == protocol::kind::deliver) given_to_nobody += over;
+    };
+    t.put(1);
+    t.settle();
+    CHECK(t.take("one").size() == 1);
+    t.cut_off("one");
+    t.ack("one", 0);
+    t.settle();
+    t.plug_in("one");
+    for (int i = 0; i < 40; ++i) {
+        t.put(1);
+        t.pass(second_ns / 10);
+    }
+    CHECK(t.counters().sessions_lossy == 1);
+    CHECK(given_to_nobody == 0);
+    for (const auto& [offset, attempt] : t.take("one")) CHECK(attempt == 1);
+    CHECK(t.the_group().returned_count() + t.the_group().delayed_count() == 0);
+}
+
+TEST_CASE("sessions: a frame that is no frame counts, so that who says it is not taken for one that loses") {
+    table t;
+    const auto says = [&t](const auto& what) { return t.said_by(7, "somebody", encode(what)); };
+    says(protocol::hello{});
+    t.said_by(7, "somebody", "\x01");
+    CHECK(answer_in<protocol::pong>(says(protocol::ping{1, 1})).frames == 1);
+    CHECK(t.counters().sessions_lossy == 0);
+}

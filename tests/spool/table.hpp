@@ -225,7 +225,7 @@ class table {
     }
     /// The sockets take nothing for this session until it is 0 again.
     std::uint64_t stuffed = 0;
-    /// Sees, and may change, what is under way to the consumers.
+    /// Sees, and may change, what is under way to the consumers; what it leaves without a head is lost.
     std::function<void(send_action&)> on_the_way{};
 
     /// Everything that can be said is said.
@@ -347,6 +347,7 @@ class table {
   private:
     void deliver(send_action& what) {
         if (on_the_way) on_the_way(what);
+        if (what.head.empty()) return;
         for (auto& [name, who] : producers_)
             if (who.number == what.session) who.session->frame(what.head, now_);
         for (auto& [name, who] : clients_)
