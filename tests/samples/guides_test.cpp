@@ -105,6 +105,7 @@ TEST_CASE("guides: every block of shell lines runs as it stands and prints what 
             CAPTURE(blocks[i].text);
             const finished got = run_lines(blocks[i].text, port, room.path());
             INFO(got.out);
+            INFO(got.err);
             REQUIRE(got.status == 0);
             if (i + 1 == blocks.size() || blocks[i + 1].kind != "text") continue;
             CHECK(got.out == blocks[i + 1].text);

@@ -111,7 +111,7 @@ const std::vector<reserved>& reservations() {
     static const std::vector<reserved> all = {
         {"CLI/", {"cli/"}},
         {"doctest", {"tests/"}},
-        {"nlohmann/", {"cli/", "tests/"}},
+        {"nlohmann/", {"cli/", "bench/", "tests/"}},
         {"msgpack", {"include/ferry/pack.hpp", "cli/", "tests/"}},
     };
     return all;
