@@ -64,6 +64,15 @@ sample memory(const std::string& directory, std::size_t size) {
     return {spool.peak_megabytes(), taken.lost};
 }
 
+// Of a thousand messages, in the process that puts or takes them.
+sample allocations(const std::string& directory, const std::string& way) {
+    const fresh_spool spool{directory};
+    constexpr std::uint64_t count = 200'000;
+    if (way == "take") spool.fill(100, count * 2);
+    child counting{{way + "-allocations", spool.endpoint(), std::to_string(count)}};
+    return rate_of(counting.line());
+}
+
 sample start_time(const std::string& ferry) {
     const auto from = clock::now();
     child version{ferry, {"version"}};
@@ -89,15 +98,16 @@ std::vector<bench_case> all_cases(const std::string& directory, const std::strin
     for (const std::size_t size : {64, 1024}) add("pub/sub, losses counted", "counted", size);
     for (const std::size_t size : {64, 1024}) add_device("forwarder", "pub", size);
     add_device("streamer", "push", 64);
-    for (const std::size_t size : {100, 1024})
-        all.push_back({"put, synced", size, "msg/s", "", [=] { return put(directory, size); }, {}});
+    add_rival_cases(all, directory,
+                    {[=](std::size_t size) { return put(directory, size); },
+                     [=](std::size_t size) { return put_and_take(directory, size); }});
     for (const std::size_t size : {100, 1024})
         all.push_back({"take and ack", size, "msg/s", "", [=] { return take(directory, size); }, {}});
-    for (const std::size_t size : {100, 1024})
-        all.push_back(
-            {"put and take at once", size, "msg/s", "", [=] { return put_and_take(directory, size); }, {}});
     all.push_back(
         {"spool memory, 1 M backlog", 100, "MB", "", [=] { return memory(directory, 100); }, {}, 1});
+    for (const std::string way : {"put", "take"})
+        all.push_back(
+            {"allocations, " + way, 100, "/1,000", "", [=] { return allocations(directory, way); }, {}, 1});
     add_delay_cases(all, directory);
     add_backlog_cases(all, directory);
     all.push_back({"ferry version", 0, "ms", "", [=] { return start_time(ferry); }, {}, 21});

@@ -24,10 +24,18 @@ struct bench_case {
     int repeats = 3;
 };
 
+/// What a spool does with messages of a size.
+struct durable_hop {
+    std::function<sample(std::size_t)> put;
+    std::function<sample(std::size_t)> put_and_take;
+};
+
 /// `directory` is for the spools; `ferry` is the command line's binary.
 std::vector<bench_case> all_cases(const std::string& directory, const std::string& ferry);
 /// Delayed messages, and many streams and groups.
 void add_delay_cases(std::vector<bench_case>& all, const std::string& directory);
+/// A spool beside a bare hop and beside the queue servers that are installed.
+void add_rival_cases(std::vector<bench_case>& all, const std::string& directory, const durable_hop& ferry);
 /// Restarts with a backlog; what many streams and groups cost.
 void add_backlog_cases(std::vector<bench_case>& all, const std::string& directory);
 

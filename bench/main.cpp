@@ -1,7 +1,9 @@
 // The benchmark: ferry beside its counterparts in one run, one table. Medians; separate processes; loopback
 // only.
 //
-//     ferry_bench [--json FILE] [--dir DIR] [--from CASE]     from the first case whose name begins so
+//     ferry_bench                            all of it; --from CASE: from the first one whose name begins so
+//     ferry_bench --only CASE [--size BYTES] [--against COUNTERPART] [--repeats N]
+//     ferry_bench --json NOW.json --compare EARLIER.json
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,12 +13,14 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
 #include "bench/cases.hpp"
 #include "bench/child.hpp"
 #include "bench/roles.hpp"
+#include "bench/table.hpp"
 
 namespace ferry::bench {
 namespace {
@@ -25,108 +29,128 @@ namespace fs = std::filesystem;
 
 const std::map<std::string, void (*)(const words&)>& roles() {
     static const std::map<std::string, void (*)(const words&)> all = {
-        {"send", send_role},   {"receive", receive_role}, {"device", device_role},
-        {"spool", spool_role}, {"fill", fill_role},       {"put", put_role},
-        {"take", take_role},   {"take-on", take_on_role}, {"fill-late", fill_late_role},
-        {"crowd", crowd_role}, {"scatter", scatter_role},
+        {"send", send_role},
+        {"receive", receive_role},
+        {"device", device_role},
+        {"spool", spool_role},
+        {"fill", fill_role},
+        {"put", put_role},
+        {"take", take_role},
+        {"take-on", take_on_role},
+        {"fill-late", fill_late_role},
+        {"crowd", crowd_role},
+        {"scatter", scatter_role},
+        {"bare-hop", bare_hop_role},
+        {"bare-put", bare_put_role},
+        {"bare-take", bare_take_role},
+        {"put-allocations", put_allocations_role},
+        {"take-allocations", take_allocations_role},
+#ifdef FERRY_BENCH_REDIS
+        {"redis-put", redis_put_role},
+        {"redis-take", redis_take_role},
+#endif
+#ifdef FERRY_BENCH_NATS
+        {"nats-make", nats_make_role},
+        {"nats-put", nats_put_role},
+        {"nats-take", nats_take_role},
+#endif
     };
     return all;
 }
 
-struct figure {
-    double median = 0;
-    double least = 0;
-    double most = 0;
-    std::uint64_t lost = 0;
+struct options {
+    std::string directory;
+    std::string json;
+    std::string from;                 ///< begins with the first case whose name begins so
+    std::vector<std::string> only;    ///< these, by their whole names; empty: all
+    std::string against;              ///< and of these, those with this counterpart
+    std::optional<std::size_t> size;  ///< and of that size
+    std::string compare;
+    int repeats = 0;  ///< of each side; 0 = as many as the case has
 };
 
-figure figure_of(std::vector<sample> samples) {
-    if (samples.empty()) return {};
-    std::ranges::sort(samples, {}, &sample::value);
-    figure all{samples[samples.size() / 2].value, samples.front().value, samples.back().value, 0};
-    for (const sample& each : samples) all.lost += each.lost;
-    return all;
-}
+constexpr const char* usage =
+    "usage: ferry_bench [--from CASE] [--only CASE]... [--against COUNTERPART] [--size BYTES] [--repeats N]\n"
+    "                   [--dir DIR] [--json FILE] [--compare FILE]\n";
 
-std::string readable(double value, const std::string& unit) {
-    if (unit.empty()) return fmt::format("{:.0f}", value);
-    if (unit != "msg/s") return fmt::format("{:.1f} {}", value, unit);
-    return fmt::format("{:.0f} k/s", value / 1000);
-}
-
-void print_row(const bench_case& which, const figure& ours, const figure& theirs) {
-    const std::string size = which.size > 0 ? fmt::format("{} B", which.size) : "";
-    const std::string spread =
-        fmt::format("{} .. {}", readable(ours.least, which.unit), readable(ours.most, which.unit));
-    const bool alone = which.against.empty();
-    fmt::print("{:<27} {:>7} {:>11}  {:<22} {:>11} {:>6}  {:>9} {:>9}  {}\n", which.name, size,
-               readable(ours.median, which.unit), spread, alone ? "" : readable(theirs.median, which.unit),
-               alone ? "" : fmt::format("{:.2f}", ours.median / theirs.median), ours.lost,
-               alone ? "" : std::to_string(theirs.lost), which.against);
-    std::fflush(stdout);
-}
-
-void write_json(std::ostream& out, const bench_case& which, const figure& ours, const figure& theirs) {
-    out << fmt::format(
-        "{{\"v\":1,\"name\":\"{}\",\"size\":{},\"transport\":\"tcp\",\"unit\":\"{}\",\"rate\":{:.3f}",
-        which.name, which.size, which.unit, ours.median);
-    if (!which.against.empty())
-        out << fmt::format(
-            ",\"baseline\":\"{}\",\"baseline_rate\":{:.3f},\"ratio\":{:.3f},\"baseline_lost\":{}",
-            which.against, theirs.median, ours.median / theirs.median, theirs.lost);
-    out << fmt::format(",\"lost\":{}}}\n", ours.lost);
-}
-
-void run(const std::string& directory, const std::string& json, const std::string& first) {
-    std::ofstream lines;
-    if (!json.empty()) {
-        lines.open(json);
-        if (!lines) throw std::runtime_error{"cannot write " + json};
+std::optional<options> parsed(const words& arguments) {
+    options into;
+    // Beside the binary: a temporary directory may live in memory, where a sync costs nothing.
+    into.directory = fs::path{own_path()}.parent_path().string();
+    for (std::size_t i = 0; i < arguments.size(); i += 2) {
+        if (i + 1 == arguments.size()) return std::nullopt;
+        const std::string& flag = arguments[i];
+        const std::string& value = arguments[i + 1];
+        if (flag == "--json")
+            into.json = value;
+        else if (flag == "--dir")
+            into.directory = value;
+        else if (flag == "--from")
+            into.from = value;
+        else if (flag == "--only")
+            into.only.push_back(value);
+        else if (flag == "--against")
+            into.against = value;
+        else if (flag == "--size")
+            into.size = std::stoul(value);
+        else if (flag == "--compare")
+            into.compare = value;
+        else if (flag == "--repeats")
+            into.repeats = std::stoi(value);
+        else
+            return std::nullopt;
     }
+    return into;
+}
+
+bool chosen(const options& by, const bench_case& each) {
+    return (by.only.empty() || std::ranges::find(by.only, each.name) != by.only.end()) &&
+           (by.against.empty() || each.against == by.against) && (!by.size || each.size == *by.size);
+}
+
+void run(const std::string& directory, const options& how) {
+    std::ofstream lines;
+    if (!how.json.empty()) {
+        lines.open(how.json);
+        if (!lines) throw std::runtime_error{"cannot write " + how.json};
+    }
+    std::optional<earlier_run> before;
+    if (!how.compare.empty()) before.emplace(how.compare);
     fmt::print(
         "{} cores, tcp loopback, spools in {}; medians of runs that alternate with the counterpart's\n\n",
         std::thread::hardware_concurrency(), directory);
-    fmt::print("{:<27} {:>7} {:>11}  {:<22} {:>11} {:>6}  {:>9} {:>9}  {}\n", "case", "size", "ferry",
-               "spread", "counterpart", "ratio", "lost", "its lost", "");
+    print_head(before.has_value());
     const std::string ferry = (fs::path{own_path()}.parent_path().parent_path() / "ferry").string();
     bool begun = false;
+    bool any = false;
     for (const bench_case& each : all_cases(directory, ferry)) {
-        begun = begun || each.name.starts_with(first);
-        if (!begun) continue;
+        begun = begun || each.name.starts_with(how.from);
+        if (!begun || !chosen(how, each)) continue;
+        any = true;
         std::vector<sample> ours;
         std::vector<sample> theirs;
-        for (int i = 0; i < each.repeats; ++i) {
+        for (int i = 0; i < (how.repeats > 0 ? how.repeats : each.repeats); ++i) {
             ours.push_back(each.ours());
             if (each.theirs) theirs.push_back(each.theirs());
         }
-        print_row(each, figure_of(ours), figure_of(theirs));
-        if (lines.is_open()) write_json(lines, each, figure_of(ours), figure_of(theirs));
+        const outcome came_to{each, figure{std::move(ours)}, figure{std::move(theirs)}};
+        print_row(came_to, before ? &*before : nullptr);
+        if (lines.is_open()) write_json(lines, came_to);
     }
+    if (!any) throw std::runtime_error{"no such case"};
 }
 
 int bench(const words& arguments) {
-    // Beside the binary: a temporary directory may live in memory, where a sync costs nothing.
-    std::string directory = fs::path{own_path()}.parent_path().string();
-    std::string json;
-    std::string first;
-    for (std::size_t i = 0; i < arguments.size(); i += 2) {
-        const bool has_value = i + 1 < arguments.size();
-        if (has_value && arguments[i] == "--json")
-            json = arguments[i + 1];
-        else if (has_value && arguments[i] == "--dir")
-            directory = arguments[i + 1];
-        else if (has_value && arguments[i] == "--from")
-            first = arguments[i + 1];
-        else {
-            fmt::print(stderr, "usage: ferry_bench [--json FILE] [--dir DIR] [--from CASE]\n");
-            return 2;
-        }
+    const auto how = parsed(arguments);
+    if (!how) {
+        fmt::print(stderr, "{}", usage);
+        return 2;
     }
-    directory += "/bench-XXXXXX";
+    std::string directory = how->directory + "/bench-XXXXXX";
     if (::mkdtemp(directory.data()) == nullptr) throw std::runtime_error{"cannot make " + directory};
     std::exception_ptr failure;
     try {
-        run(directory, json, first);
+        run(directory, *how);
     } catch (...) {
         failure = std::current_exception();
     }

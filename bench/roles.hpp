@@ -15,6 +15,13 @@
 //     take ENDPOINT COUNT               prints it of what was acked, the first tenth excluded
 //     scatter ENDPOINT SIZE STREAMS     the same, each message to another of so many streams
 //     take-on ENDPOINT                  the same for a fixed time
+//     put-allocations ENDPOINT COUNT, take-allocations ENDPOINT COUNT
+//                                       "ALLOCATIONS THOUSANDS 0" of so many messages, after a tenth of them
+//     bare-hop FILE deliver|keep        prints where it takes batches and where it gives them
+//     bare-put ENDPOINT SIZE            as put, at a bare hop
+//     bare-take ENDPOINT                as take-on
+//     redis-put PORT SIZE, redis-take PORT, nats-make PORT, nats-put PORT SIZE, nats-take PORT
+//                                       the same at other servers, where they are installed
 #pragma once
 
 #include <string>
@@ -35,5 +42,15 @@ void put_role(const words& arguments);
 void scatter_role(const words& arguments);
 void take_role(const words& arguments);
 void take_on_role(const words& arguments);
+void put_allocations_role(const words& arguments);
+void take_allocations_role(const words& arguments);
+void bare_hop_role(const words& arguments);
+void bare_put_role(const words& arguments);
+void bare_take_role(const words& arguments);
+void redis_put_role(const words& arguments);
+void redis_take_role(const words& arguments);
+void nats_make_role(const words& arguments);
+void nats_put_role(const words& arguments);
+void nats_take_role(const words& arguments);
 
 }  // namespace ferry::bench

@@ -4,8 +4,10 @@
 #include <random>
 #include <stdexcept>
 
+#include "bench/allocations.hpp"
 #include "bench/meter.hpp"
 #include "bench/roles.hpp"
+#include "bench/window.hpp"
 #include "ferry/consumer.hpp"
 #include "ferry/producer.hpp"
 #include "ferry/spool.hpp"
@@ -17,31 +19,6 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr const char* stream = "bench";
-constexpr auto spool_warm_up = 300ms;
-constexpr auto spool_window = 1000ms;
-
-void report(std::uint64_t count, clock::duration took, std::uint64_t lost) {
-    std::printf("%llu %.6f %llu\n", static_cast<unsigned long long>(count),
-                std::chrono::duration<double>(took).count(), static_cast<unsigned long long>(lost));
-    std::fflush(stdout);
-}
-
-// What `total` grows by in the window after a warm-up, with `step` done all the time.
-template <typename Step, typename Total>
-void measure(Step step, Total total) {
-    const auto run_until = [&](clock::time_point end) {
-        do {
-            for (int i = 0; i < 64; ++i) step();
-        } while (clock::now() < end);
-    };
-    const auto begin = clock::now();
-    run_until(begin + spool_warm_up);
-    const std::uint64_t before = total();
-    const auto from = clock::now();
-    run_until(from + spool_window);
-    const std::uint64_t after = total();
-    report(after - before, clock::now() - from, 0);
-}
 
 consumer_options taking() {
     return {.stream = stream, .group = "bench"};
@@ -162,6 +139,35 @@ void take_on_role(const words& arguments) {
     context context;
     consumer work{context, ferry::connect(arguments.at(0)), taking()};
     measure([&] { take_one(work); }, [&] { return work.stats().acked; });
+}
+
+// With all that the threads behind a producer or consumer ask for.
+template <typename Step, typename Settle>
+void count_allocations(std::uint64_t count, Step step, Settle settle) {
+    for (std::uint64_t i = 0; i < count / 10; ++i) step();
+    settle();
+    const std::uint64_t before = allocations();
+    for (std::uint64_t i = 0; i < count; ++i) step();
+    settle();
+    std::printf("%llu %.3f 0\n", static_cast<unsigned long long>(allocations() - before),
+                static_cast<double>(count) / 1000);
+    std::fflush(stdout);
+}
+
+void put_allocations_role(const words& arguments) {
+    context context;
+    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = stream}};
+    numbered_body body{100};
+    jobs.wait_for_spool();
+    count_allocations(
+        std::stoull(arguments.at(1)), [&] { jobs.put(body.next()); }, [&] { jobs.flush(); });
+}
+
+void take_allocations_role(const words& arguments) {
+    context context;
+    consumer work{context, ferry::connect(arguments.at(0)), taking()};
+    count_allocations(
+        std::stoull(arguments.at(1)), [&] { take_one(work); }, [&] { work.flush(); });
 }
 
 }  // namespace ferry::bench

@@ -1,0 +1,131 @@
+// ferry's spool beside what else keeps messages: the bare hop, and the queue servers that are installed.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+
+#include "bench/cases.hpp"
+#include "bench/child.hpp"
+#include "bench/fresh_spool.hpp"
+
+namespace ferry::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The slower of both sides, as for ferry: the rate at which messages go through.
+sample slower(child& producer, child& consumer) {
+    const sample in = rate_of(producer.line());
+    const sample out = rate_of(consumer.line());
+    return {std::min(in.value, out.value), in.lost + out.lost};
+}
+
+// A directory that goes with the run.
+class scratch {
+  public:
+    explicit scratch(const std::string& parent) : path{parent + "/rival"} { fs::create_directory(path); }
+    ~scratch() {
+        std::error_code ignored;
+        fs::remove_all(path, ignored);
+    }
+    scratch(const scratch&) = delete;
+    scratch& operator=(const scratch&) = delete;
+    const std::string path;
+};
+
+sample bare(const std::string& directory, std::size_t size, bool both) {
+    const scratch room{directory};
+    child hop{{"bare-hop", room.path + "/log", both ? "deliver" : "keep"}};
+    const std::string in = hop.line();
+    const std::string out = hop.line();
+    child producer{{"bare-put", in, std::to_string(size)}};
+    if (!both) return rate_of(producer.line());
+    child consumer{{"bare-take", out}};
+    return slower(producer, consumer);
+}
+
+std::string free_port() {
+    const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof at;
+    const bool found = probe >= 0 && ::bind(probe, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 &&
+                       ::getsockname(probe, reinterpret_cast<sockaddr*>(&at), &length) == 0;
+    ::close(probe);
+    if (!found) throw std::runtime_error{"no free port"};
+    return std::to_string(ntohs(at.sin_port));
+}
+
+std::string installed(const std::string& program) {
+    for (const char* const where : {"/usr/bin/", "/usr/sbin/", "/usr/local/bin/"})
+        if (fs::exists(where + program)) return where + program;
+    return {};
+}
+
+// A server of its own for each run, on a directory that goes with it.
+struct redis {
+    explicit redis(const std::string& program, const std::string& directory)
+        : server{program,
+                 {"--port", port, "--bind", "127.0.0.1", "--dir", directory, "--appendonly", "yes",
+                  "--appendfsync", "always", "--save", ""}} {
+        while (server.line().find("Ready to accept connections") == std::string::npos) {}
+    }
+    std::string port = free_port();
+    child server;
+};
+
+struct nats {
+    explicit nats(const std::string& program, const std::string& directory)
+        : server{program,
+                 {"-js", "-sd", directory, "-a", "127.0.0.1", "-p", port, "-l", directory + "/log"}} {
+        child maker{{"nats-make", port}};
+        rate_of(maker.line());
+    }
+    std::string port = free_port();
+    child server;
+};
+
+template <typename Server>
+sample rival(const std::string& program, const std::string& directory, const std::string& prefix,
+             std::size_t size, bool both) {
+    const scratch room{directory};
+    Server at{program, room.path};
+    child producer{{prefix + "-put", at.port, std::to_string(size)}};
+    if (!both) return rate_of(producer.line());
+    child consumer{{prefix + "-take", at.port}};
+    return slower(producer, consumer);
+}
+
+}  // namespace
+
+void add_rival_cases(std::vector<bench_case>& all, const std::string& directory, const durable_hop& ferry) {
+    using side = std::function<sample(std::size_t size, bool both)>;
+    const auto add = [&](const std::string& against, const side& theirs) {
+        for (const bool both : {false, true})
+            for (const std::size_t size : {100, 1024})
+                all.push_back({both ? "put and take at once" : "put, synced", size, "msg/s", against,
+                               [=] { return both ? ferry.put_and_take(size) : ferry.put(size); },
+                               [=] { return theirs(size, both); }});
+    };
+    add("bare hop", [=](std::size_t size, bool both) { return bare(directory, size, both); });
+#ifdef FERRY_BENCH_REDIS
+    if (const std::string program = installed("redis-server"); !program.empty())
+        add("Redis Streams, appendfsync always", [=](std::size_t size, bool both) {
+            return rival<redis>(program, directory, "redis", size, both);
+        });
+#endif
+#ifdef FERRY_BENCH_NATS
+    if (const std::string program = installed("nats-server"); !program.empty())
+        add("NATS JetStream, file, no sync",
+            [=](std::size_t size, bool both) { return rival<nats>(program, directory, "nats", size, both); });
+#endif
+}
+
+}  // namespace ferry::bench
