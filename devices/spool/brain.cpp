@@ -174,6 +174,7 @@ void brain::handle(session& from, kind what, std::string_view head, const shared
 void brain::frame(std::uint64_t session_number, std::string_view user, std::string_view head,
                   std::optional<shared_bytes> body, instant now) {
     parts_.now = now;
+    forget_unreachable();
     if (!parts_.sessions.contains(session_number) && parts_.sessions.size() >= sessions_max) return;
     session& from = parts_.sessions[session_number];
     from.number = session_number;
@@ -202,7 +203,11 @@ void brain::heard_ping(session& from, const protocol::ping& message) {
 }
 
 void brain::forget(std::uint64_t session_number) {
-    if (parts_.sessions.erase(session_number) > 0) parts_.out.closed.push_back(session_number);
+    session* const gone = parts_.find_session(session_number);
+    if (gone == nullptr) return;
+    close_channels(*gone);
+    parts_.sessions.erase(session_number);
+    parts_.out.closed.push_back(session_number);
 }
 
 void brain::detached(std::uint64_t session_number, instant now) {
@@ -233,6 +238,10 @@ void brain::unreachable(const send_action& action, instant now) {
     if (to == nullptr) return;
     give_back(*to, action);
     unreachable_.push_back(action.session);
+}
+
+void brain::forget_unreachable() {
+    for (const std::uint64_t number : std::exchange(unreachable_, {})) forget(number);
 }
 
 void brain::appended(std::uint64_t ticket, instant now) {
@@ -371,7 +380,7 @@ void brain::forget_silent() {
 
 actions brain::take_actions(instant now) {
     parts_.now = now;
-    for (const std::uint64_t number : std::exchange(unreachable_, {})) forget(number);
+    forget_unreachable();
     succession_.run();  // what its leases' end makes dead letters counts among them
     dead_letters_.keep_limits();
     retention_.look_at_touched();
@@ -409,7 +418,7 @@ std::uint64_t brain::next_due_ns() const {
          claims_.next_due_ns(), timetable_.next_due_ns(), dead_letters_.next_due_ns(), cleaner_.next_due_ns(),
          retention_.next_due_ns(), rereads_.next_due_ns(), retry_due_ns_, silence_due_ns_});
     // What one turn did not get through with is done in the next, at once.
-    return parts_.touched.empty() ? due : parts_.now.monotonic_ns;
+    return parts_.touched.empty() && unreachable_.empty() ? due : parts_.now.monotonic_ns;
 }
 
 }  // namespace ferry

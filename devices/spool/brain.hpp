@@ -106,6 +106,7 @@ class brain {
     void close_channels(session& of);
     void forget(std::uint64_t session_number);
     void forget_silent();
+    void forget_unreachable();
 
     brain_parts parts_;
     rereads rereads_;

@@ -10,6 +10,7 @@ constexpr std::uint64_t snapshot_every_bytes = 64 << 20;
 constexpr std::uint64_t usual_share = 2;  // of a segment
 constexpr std::uint64_t hurried_share = 4;
 constexpr std::uint64_t watermark_after_ns = 10'000'000;
+constexpr std::size_t run_bytes_max = 1 + 9 + 9;  // as it is packed
 
 }  // namespace
 
@@ -39,13 +40,21 @@ void journal::acked(std::uint32_t stream, std::uint32_t group, run acked) {
 void journal::flush_acks(instant now) {
     if (acks_.empty()) return;
     records::acks record;
-    for (const auto& [where, runs] : acks_) {
-        records::group_acks& each = record.groups.emplace_back();
-        each.stream = where.first;
-        each.group = where.second;
-        for (const auto& [first, end] : runs.runs()) each.runs.push_back({first, end - first});
+    const std::size_t runs_most = std::max<std::size_t>(1, split_bytes() / run_bytes_max);
+    std::size_t runs_in = 0;
+    const auto acked = std::exchange(acks_, {});
+    for (const auto& [where, runs] : acked) {
+        record.groups.push_back({where.first, where.second, {}});
+        for (const auto& [first, end] : runs.runs()) {
+            if (runs_in == runs_most) {
+                append(log::record_type::acks, std::exchange(record, {{{where.first, where.second, {}}}}),
+                       now);
+                runs_in = 0;
+            }
+            record.groups.back().runs.push_back({first, end - first});
+            ++runs_in;
+        }
     }
-    acks_.clear();
     append(log::record_type::acks, record, now);
 }
 

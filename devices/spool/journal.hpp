@@ -5,6 +5,7 @@
 // continuation with `when`. Continuations run in order of their tickets.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -23,9 +24,15 @@ class journal {
 
     /// Applies the record and puts it into this turn. The payload is `head`, then `body`.
     void append(outgoing_record record, instant now);
+    /// What says the same of many runs of messages, each for itself, may become several records: one has a
+    /// limit.
     template <packed_struct Payload>
     void append(log::record_type type, const Payload& payload, instant now) {
-        append({.type = type, .head = pack_struct(payload)}, now);
+        std::string head = pack_struct(payload);
+        if constexpr (requires { payload.runs; })
+            if (head.size() > split_bytes() && payload.runs.size() > 1)
+                return append_halves(type, payload, now);
+        append({.type = type, .head = std::move(head)}, now);
     }
 
     /// Collects an ack; all acks of a turn become one record, written when the turn closes or when
@@ -69,6 +76,18 @@ class journal {
         std::uint64_t ticket;
         std::function<void()> then;
     };
+    /// Well below what the log takes of a record, which is a quarter of a segment at least.
+    std::size_t split_bytes() const { return std::min<std::size_t>(128 << 10, segment_bytes_ / 8); }
+    template <packed_struct Payload>
+    void append_halves(log::record_type type, Payload payload, instant now) {
+        Payload rest = payload;
+        const auto middle = static_cast<std::ptrdiff_t>(payload.runs.size() / 2);
+        payload.runs.erase(payload.runs.begin() + middle, payload.runs.end());
+        rest.runs.erase(rest.runs.begin(), rest.runs.begin() + middle);
+        if constexpr (requires { rest.messages; }) rest.messages = 0;  // they count once
+        append(type, payload, now);
+        append(type, rest, now);
+    }
     static void run_up_to(std::deque<waiting>& queue, std::uint64_t ticket);
 
     std::uint64_t snapshot_every() const;

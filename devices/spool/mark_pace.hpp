@@ -3,8 +3,11 @@
 // Nothing at or above the mark goes out before a higher one is synced, and after a crash what lies below it
 // and was never given out comes flagged all the same. So a step is small where little is delivered, and as
 // large as it takes where deliveries come to the mark before its next step is on the disk: twice as large
-// when they had to wait for it, half as large when they had not to for some steps, or it lasted for long. The
-// mark is up to one and a half steps ahead.
+// when they had to wait for it, half as large when they had not to for some steps, or it lasted for long.
+//
+// The mark is up to one and a half steps ahead. Where each message is a piece of its own, as with mixed
+// priorities, a crash makes so many pieces in memory: the largest step keeps them to what groups may have
+// (brain_options::runs_max).
 #pragma once
 
 #include <algorithm>
@@ -16,7 +19,7 @@ namespace ferry {
 class mark_pace {
   public:
     static constexpr std::uint64_t step_least = 8192;
-    static constexpr std::uint64_t step_most = 1 << 20;
+    static constexpr std::uint64_t step_most = 1 << 17;
 
     std::uint64_t step() const noexcept { return step_; }
     /// The mark is raised when use has come as near to it as this.

@@ -318,3 +318,67 @@ TEST_CASE("sessions: a frame that is no frame counts, so that who says it is not
     CHECK(answer_in<protocol::pong>(says(protocol::ping{1, 1})).frames == 1);
     CHECK(t.counters().sessions_lossy == 0);
 }
+
+namespace {
+
+// Ten messages in several frames, for a consumer whose first failure would make a dead letter.
+void put_large(table& t) {
+    t.consumer("one", {.stream = "s", .group = "g", .max_attempts = 1, .credit_messages = 100});
+    t.settle();
+    t.put(std::vector<message>(10, message{std::string(20'000, 'x')}));
+    t.settle();
+    for (int round = 0; round < 3; ++round) {  // its credit for bytes grows
+        for (const auto& [offset, attempt] : t.take("one")) t.ack("one", offset);
+        t.settle();
+    }
+}
+
+void check_given_unflagged(table& t, const std::string& name) {
+    std::size_t got = 0;
+    for (std::size_t before = 1; before != got;) {
+        before = got;
+        t.settle();
+        for (const auto& [offset, attempt] : t.take(name)) {
+            CHECK(attempt == 1);
+            t.ack(name, offset);
+            ++got;
+        }
+    }
+    CHECK(got == 10);
+}
+
+}  // namespace
+
+TEST_CASE("sessions: what a turn had for a peer that is gone is given to the next one at once, unflagged") {
+    table t;
+    put_large(t);
+    t.gone = t.session_of("one");
+    t.put(std::vector<message>(10, message{std::string(20'000, 'y')}));
+    t.settle();
+    CHECK(t.the_group().leased_count() == 0);
+    t.cut_off("one");
+    t.gone = 0;
+    t.consumer("two", {.stream = "s", .group = "g", .max_attempts = 1, .credit_messages = 100});
+    check_given_unflagged(t, "two");
+}
+
+TEST_CASE(
+    "sessions: what no socket took is given to the next one at once, unflagged, whatever ends the session") {
+    for (const bool greets_again : {true, false}) {
+        table t;
+        put_large(t);
+        t.stuffed = t.session_of("one");
+        t.put(std::vector<message>(10, message{std::string(20'000, 'y')}));
+        t.settle();
+        CHECK(t.the_group().leased_count() > 1);
+        if (greets_again)
+            t.said_by(t.stuffed, "somebody", encode(protocol::hello{}));
+        else
+            t.disconnect("one");
+        CHECK(t.the_group().leased_count() == 0);
+        t.stuffed = 0;
+        if (greets_again) t.cut_off("one");
+        t.consumer("two", {.stream = "s", .group = "g", .max_attempts = 1, .credit_messages = 100});
+        check_given_unflagged(t, "two");
+    }
+}

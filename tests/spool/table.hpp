@@ -225,6 +225,9 @@ class table {
     }
     /// The sockets take nothing for this session until it is 0 again.
     std::uint64_t stuffed = 0;
+    /// This one's peer is gone: what is said to it reaches nobody.
+    std::uint64_t gone = 0;
+    std::uint64_t session_of(const std::string& name) const { return clients_.at(name).number; }
     /// Sees, and may change, what is under way to the consumers; what it leaves without a head is lost.
     std::function<void(send_action&)> on_the_way{};
 
@@ -462,6 +465,8 @@ class table {
             for (send_action& each : out.sends)
                 if (stuffed != 0 && each.session == stuffed)
                     brain_->unsent(std::move(each));
+                else if (gone != 0 && each.session == gone)
+                    brain_->unreachable(each, now_);
                 else
                     sends.push_back(std::move(each));
         }
