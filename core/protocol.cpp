@@ -48,6 +48,7 @@ std::optional<kind> kind_of(std::string_view frame) {
 }
 
 std::vector<run> each_once(std::vector<run> runs) {
+    std::erase_if(runs, [](const run& each) { return each.count == 0; });
     std::ranges::sort(runs, {}, &run::first);
     std::vector<run> merged;
     for (const run& each : runs)

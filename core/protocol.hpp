@@ -242,7 +242,7 @@ bool decode(std::string_view frame, Message& message);
 std::optional<kind> kind_of(std::string_view frame);
 
 /// The same offsets in order, every one once: a peer that names them over and over must not be answered for
-/// each. Runs that touch are joined.
+/// each. Runs that touch are joined, and empty ones are none.
 std::vector<run> each_once(std::vector<run> runs);
 
 /// Streams and groups are named [A-Za-z0-9._-]{1,128}.

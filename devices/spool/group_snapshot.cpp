@@ -10,6 +10,16 @@ namespace {
 
 constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
+// What parted two runs, as the leases they are under, may be nothing a snapshot keeps.
+void add_tried(std::vector<tried_run>& to, const tried_run& next) {
+    const bool goes_on = !to.empty() && to.back().end() == next.offset && to.back().attempt == next.attempt &&
+                         to.back().failures == next.failures && to.back().due_wall_ns == next.due_wall_ns;
+    if (goes_on)
+        to.back().count += next.count;
+    else
+        to.push_back(next);
+}
+
 }  // namespace
 
 tried_run group::tried(std::uint64_t offset, const open_run& open, instant now) const {
@@ -20,7 +30,7 @@ tried_run group::tried(std::uint64_t offset, const open_run& open, instant now) 
 
 group::saved group::save(instant now, bool with_leases) const {
     saved into{number, name, settings, progress_.save(), delivered_mark_, {}, {}, {}, seen_.save()};
-    for (const auto& [offset, open] : open_) into.open.push_back(tried(offset, open, now));
+    for (const auto& [offset, open] : open_) add_tried(into.open, tried(offset, open, now));
     for (const auto& [offset, died] : dead_.runs()) into.dead.push_back(died);
     if (!with_leases) return into;
     for (const auto& [id, each] : leases_) {

@@ -10,7 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <optional>
 #include <tuple>
 #include <unordered_map>
@@ -30,6 +30,8 @@ class lease_runs {
     };
 
     explicit lease_runs(std::size_t runs_max) : runs_max_{runs_max} {}
+    lease_runs(lease_runs&&) = default;
+    lease_runs& operator=(lease_runs&&) = default;
 
     void add(std::uint64_t lease, run more);
     void remove(std::uint64_t lease, run less);
@@ -43,9 +45,17 @@ class lease_runs {
     void load(const std::vector<saved>& from);
 
   private:
+    struct entry {
+        std::uint64_t lease = 0;
+        run_set runs;  // at least one
+    };
+    using entries = std::list<entry>;
+
+    void forget(entries::iterator which);
+
     std::size_t runs_max_;
-    std::unordered_map<std::uint64_t, run_set> by_lease_;
-    std::deque<std::uint64_t> order_;  // of the leases, the oldest first
+    entries entries_;  // in the order the leases came
+    std::unordered_map<std::uint64_t, entries::iterator> by_lease_;
     std::size_t runs_ = 0;
 };
 

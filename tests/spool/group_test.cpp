@@ -112,6 +112,16 @@ TEST_CASE("group: a snapshot brings it back, with its leases after an orderly st
     CHECK(stopped.pick(10, no_gaps, 10)->offset == 3);
 }
 
+TEST_CASE("group: a snapshot says what is open in the fewest runs, whatever leases it was under") {
+    group g{1, "g", {}, 0};
+    for (std::uint64_t lease = 1; lease <= 3; ++lease)
+        g.take(*g.pick(10, no_gaps, 2), no_gaps, g.new_lease(some_lease(lease)));
+    g.apply_ack({3, 1}, no_gaps);
+    const group::saved kept = g.save({}, false);
+    CHECK(kept.open == std::vector<tried_run>{{0, 3, 1, 0, 0}, {4, 2, 1, 0, 0}});
+    CHECK(group{kept, no_gaps, {}}.save({}, false).open == kept.open);
+}
+
 TEST_CASE("group: random leases, acks, releases and failures agree with a plain map of messages") {
     enum class fate { ready, leased, settled, dead };
     for (std::uint64_t seed = 1; seed <= 200; ++seed) {

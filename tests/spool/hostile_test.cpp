@@ -123,6 +123,28 @@ picture durable_state(context& context, const spool& of) {
 
 }  // namespace
 
+TEST_CASE("hostile: a commit that settles nothing stores nothing") {
+    const temporary_directory room;
+    context context;
+    zmq::context_t theirs;
+    const spool at{context, in(room.path())};
+    bare_client peer{theirs, at};
+    const protocol::deliver given = peer.be_given(1);
+    std::string batch;
+    append_payload(batch, "out of nothing");
+    protocol::output out;
+    out.stream = "made";
+    out.count = 1;
+    out.bytes = batch.size();
+    for (const protocol::run nothing : {protocol::run{given.runs.at(0).offset, 0}, protocol::run{77, 0}}) {
+        peer.say(protocol::commit{2, given.lease, {nothing}, 1, {out}}, batch);
+        CHECK(peer.hear<protocol::refused>().code == protocol::code::bad_frame);
+    }
+    const picture seen = durable_state(context, at);
+    CHECK_FALSE(seen.contains("made"));
+    CHECK(seen.at("s") == "messages 1");
+}
+
 TEST_CASE("hostile: spoiled sessions are counted, and a spool goes on, stops in time and replays the same") {
     const std::uint64_t seed = seed_or(20260711);
     CAPTURE(seed);

@@ -36,3 +36,21 @@ TEST_CASE("lease runs: the leases that came first are forgotten, and are so in w
     CHECK_FALSE(other.next(3, 0));
     CHECK(other.next(4, 0));
 }
+
+TEST_CASE("lease runs: a lease that nothing is left of is forgotten, and one that has nothing is not begun") {
+    lease_runs some{3};
+    for (std::uint64_t lease = 1; lease <= 100; ++lease) {
+        some.add(lease, {lease, 2});
+        some.remove(lease, {lease, 1});
+        some.remove(lease, {lease + 1, 1});
+        some.add(lease, {lease, 0});
+    }
+    CHECK(some.save().empty());
+    some.add(7, {1, 1});
+    some.add(8, {1, 1});
+    some.remove(7, {1, 1});
+    some.add(7, {5, 1});
+    REQUIRE(some.save().size() == 2);
+    CHECK(some.save().front().lease == 8);
+    CHECK(some.save().back().runs == std::vector<run>{{5, 1}});
+}
