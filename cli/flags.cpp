@@ -139,6 +139,10 @@ void declare_family(command_line& line, shared_flags& flags, shared family) {
         case shared::pacing:
             declare_pacing(line, flags);
             break;
+        case shared::batching:
+            line.flag("--batch", "small messages leave together while the wire is busy; for ferry receivers",
+                      flags.batch);
+            break;
         case shared::waiting:
             declare_waiting(line, flags);
             break;

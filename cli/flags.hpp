@@ -35,6 +35,7 @@ enum class shared : std::uint8_t {
     topic,      ///< -T
     match,      ///< -m
     pacing,     ///< --rate --interval
+    batching,   ///< --batch
     waiting,    ///< --wait --no-wait
     sockets,    ///< --linger --hwm --opt
 };
@@ -51,6 +52,7 @@ struct shared_flags {
     std::optional<std::chrono::nanoseconds> pause;  ///< between two messages
     std::optional<std::chrono::nanoseconds> wait;   ///< for a peer; absent = the command's default
     bool no_wait = false;
+    bool batch = false;
     socket_options socket;
     bool quiet = false;
     bool verbose = false;

@@ -52,7 +52,10 @@ int run_pub(command_line& line) {
     auto pub = open(flags.speaker(), told.where, [&] {
         return publisher{context,
                          told.where,
-                         {.envelope = flags.envelope, .overflow = overflow::block, .socket = flags.socket}};
+                         {.envelope = flags.envelope,
+                          .overflow = overflow::block,
+                          .batch = flags.batch,
+                          .socket = flags.socket}};
     });
     std::string wanted = read.topic;
     sending by;

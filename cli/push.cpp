@@ -42,7 +42,8 @@ int run_push(command_line& line) {
     input in{context, flags.in, in_format::line,
              told.words.empty() ? std::nullopt : std::optional{told.words[0]}};
     auto push = open(flags.speaker(), told.where, [&] {
-        return pusher{context, told.where, {.envelope = flags.envelope, .socket = flags.socket}};
+        return pusher{
+            context, told.where, {.envelope = flags.envelope, .batch = flags.batch, .socket = flags.socket}};
     });
     by.hint = nobody_yet(told.where, "puller");
     by.nobody = fmt::format("nobody pulls at {}; what was not taken was not sent", told.where.describe());

@@ -137,7 +137,7 @@ sender_line read_sender_line(command_line& line) {
     shared_flags flags;
     declare(line, flags,
             {shared::endpoints, shared::topic, shared::input, shared::headers, shared::ending, shared::pacing,
-             shared::waiting, shared::sockets});
+             shared::batching, shared::waiting, shared::sockets});
     std::vector<std::string> words = line.parse();
     check(flags);
     endpoints where = take_endpoint(words, flags);

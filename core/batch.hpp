@@ -26,8 +26,8 @@ inline constexpr std::size_t batch_bytes_start = 64 << 10;
 /// How a batch is checked on its way: not every language has CRC32C at hand.
 enum class checksum_kind : std::uint8_t { none = 0, crc32c = 1 };
 
-/// Appends one item. `topic` may be absent; of `message` the sender's stamp is left out.
-void append_item(std::string& batch, const message& message);
+/// Appends one item. `topic` may be absent, or be left out; of `message` the sender's stamp always is.
+void append_item(std::string& batch, const message& message, bool with_topic = true);
 void append_payload(std::string& batch, std::string_view payload);
 
 /// The size `append_item` will add, exact for a bare payload and never too small otherwise.
@@ -55,6 +55,8 @@ class batch_cursor {
     pack_cursor cursor_;
 };
 
+/// Puts headers and frames of an item into a message; false when they are malformed.
+bool add_extras(const item_view& item, message& to);
 /// The message an item holds; empty when its headers or frames are malformed.
 std::optional<message> to_message(const item_view& item);
 

@@ -70,7 +70,7 @@ std::vector<frame> to_frames(message message, envelope_mode mode) {
     return frames;
 }
 
-decoded_message from_frames(std::vector<frame> frames) {
+decoded_message from_frames(std::span<frame> frames) {
     decoded_message result;
     if (frames.empty()) {
         result.reason = "no frames";

@@ -7,6 +7,7 @@
 // Failure: foreign frames never throw; `decode` says `bad` and why.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,12 +37,12 @@ decoded_header decode_header(std::string_view bytes);
 /// The frames `message` goes out as. With mode `none` headers are left out (the caller refuses them first).
 std::vector<frame> to_frames(message message, envelope_mode mode);
 
-/// What `frames` (at least one) say.
+/// What `frames` (at least one) say. They are moved out of.
 struct decoded_message {
     bool good = false;
     message content;
     const char* reason = "";
 };
-decoded_message from_frames(std::vector<frame> frames);
+decoded_message from_frames(std::span<frame> frames);
 
 }  // namespace ferry

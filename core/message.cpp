@@ -10,7 +10,7 @@ namespace {
 
 static_assert(sizeof(zmq_msg_t) == 64, "ferry::frame holds a zmq_msg_t");
 
-// Below this a copy is cheaper than the allocation that moving in needs.
+// Below this a copy is cheaper than the allocation that moving in, or sharing with libzmq, needs.
 constexpr std::size_t move_in_from_bytes = 512;
 
 zmq_msg_t* msg(void* storage) {
@@ -20,73 +20,121 @@ zmq_msg_t* msg(const void* storage) {
     return static_cast<zmq_msg_t*>(const_cast<void*>(storage));
 }
 
-void make_sized(void* storage, std::size_t size) {
-    if (zmq_msg_init_size(msg(storage), size) != 0) throw std::bad_alloc{};
+void make_sized(void* storage, std::string_view bytes) {
+    if (zmq_msg_init_size(msg(storage), bytes.size()) != 0) throw std::bad_alloc{};
+    if (!bytes.empty()) std::memcpy(zmq_msg_data(msg(storage)), bytes.data(), bytes.size());
+}
+
+// libzmq frees the owner when the last copy is gone.
+template <typename Owner>
+void make_owned(void* storage, std::unique_ptr<Owner> owner, std::string_view bytes) {
+    const auto let_go = [](void*, void* hint) { delete static_cast<Owner*>(hint); };
+    if (zmq_msg_init_data(msg(storage), const_cast<char*>(bytes.data()), bytes.size(), let_go, owner.get()) !=
+        0)
+        throw std::bad_alloc{};
+    static_cast<void>(owner.release());
 }
 
 }  // namespace
 
-frame::frame() noexcept {
-    zmq_msg_init(msg(storage_));
+void frame::make(std::size_t size) {
+    if (size <= inside_bytes_max) {
+        size_ = static_cast<std::uint8_t>(size);
+        return;
+    }
+    if (zmq_msg_init_size(msg(libzmq_), size) != 0) throw std::bad_alloc{};
+    form_ = form::libzmq;
 }
 
 frame::frame(std::size_t size) {
-    make_sized(storage_, size);
+    make(size);
 }
 
-frame::frame(std::string_view copied) {
-    make_sized(storage_, copied.size());
-    if (!copied.empty()) std::memcpy(data(), copied.data(), copied.size());
+void frame::copy_outside(std::string_view bytes) {
+    make(bytes.size());
+    std::memcpy(data(), bytes.data(), bytes.size());
 }
 
 frame::frame(std::string&& moved) {
     if (moved.size() < move_in_from_bytes) {
-        make_sized(storage_, moved.size());
-        std::memcpy(data(), moved.data(), moved.size());
+        *this = frame{std::string_view{moved}};
         return;
     }
     auto owner = std::make_unique<std::string>(std::move(moved));
-    const auto release = [](void*, void* hint) { delete static_cast<std::string*>(hint); };
-    if (zmq_msg_init_data(msg(storage_), owner->data(), owner->size(), release, owner.get()) != 0)
-        throw std::bad_alloc{};
-    owner.release();  // libzmq frees it when the last copy is gone
+    const std::string_view bytes = *owner;
+    make_owned(libzmq_, std::move(owner), bytes);
+    form_ = form::libzmq;
 }
 
-frame::frame(const frame& other) : frame{} {
-    zmq_msg_copy(msg(storage_), msg(other.native()));
+frame::frame(std::shared_ptr<const void> owner, std::string_view bytes) {
+    if (bytes.size() <= inside_bytes_max) {
+        *this = frame{bytes};
+        return;
+    }
+    new (&slice_) slice{std::move(owner), bytes};
+    form_ = form::slice;
 }
 
-frame::frame(frame&& other) noexcept : frame{} {
-    zmq_msg_move(msg(storage_), msg(other.storage_));
+frame::frame(const frame& other) : size_{other.size_}, form_{other.form_} {
+    if (form_ == form::inside) {
+        std::memcpy(inside_, other.inside_, sizeof inside_);
+    } else if (form_ == form::slice) {
+        new (&slice_) slice{other.slice_};
+    } else {
+        zmq_msg_init(msg(libzmq_));
+        zmq_msg_copy(msg(libzmq_), msg(other.libzmq_));
+    }
 }
 
 frame& frame::operator=(const frame& other) {
-    if (this != &other) zmq_msg_copy(msg(storage_), msg(other.native()));
+    if (this != &other) *this = frame{other};
     return *this;
 }
 
-frame& frame::operator=(frame&& other) noexcept {
-    if (this != &other) zmq_msg_move(msg(storage_), msg(other.storage_));
-    return *this;
+void frame::take_outside(frame& other) noexcept {
+    form_ = other.form_;
+    if (form_ == form::slice) {
+        new (&slice_) slice{std::move(other.slice_)};
+    } else {
+        zmq_msg_init(msg(libzmq_));
+        zmq_msg_move(msg(libzmq_), msg(other.libzmq_));
+    }
+    other.release();
 }
 
-frame::~frame() {
-    zmq_msg_close(msg(storage_));
+void frame::release() noexcept {
+    if (form_ == form::slice)
+        slice_.~slice();
+    else
+        zmq_msg_close(msg(libzmq_));
+    form_ = form::inside;
+    size_ = 0;
 }
 
-std::string_view frame::view() const noexcept {
-    zmq_msg_t* m = msg(native());
-    return {static_cast<const char*>(zmq_msg_data(m)), zmq_msg_size(m)};
+std::string_view frame::view_outside() const noexcept {
+    if (form_ == form::slice) return slice_.bytes;
+    return {static_cast<const char*>(zmq_msg_data(msg(libzmq_))), zmq_msg_size(msg(libzmq_))};
 }
 
-char* frame::data() noexcept {
-    return static_cast<char*>(zmq_msg_data(msg(storage_)));
+void* frame::native() {
+    if (form_ == form::libzmq) return libzmq_;
+    alignas(void*) std::byte made[sizeof libzmq_];
+    if (form_ == form::slice && slice_.bytes.size() >= move_in_from_bytes)
+        make_owned(made, std::make_unique<std::shared_ptr<const void>>(slice_.owner), slice_.bytes);
+    else
+        make_sized(made, view());
+    if (form_ == form::slice) release();
+    zmq_msg_init(msg(libzmq_));
+    zmq_msg_move(msg(libzmq_), msg(made));
+    form_ = form::libzmq;
+    return libzmq_;
 }
 
 message::message(const message& other)
     : topic_{other.topic_},
       body_{other.body_},
       has_topic_{other.has_topic_},
+      sent_by_{other.sent_by_},
       extras_{other.extras_ ? std::make_unique<extras>(*other.extras_) : nullptr} {}
 
 message& message::operator=(const message& other) {
@@ -123,13 +171,15 @@ void message::add_frame(frame frame) {
     more().frames.push_back(std::move(frame));
 }
 
-const std::optional<stamp>& message::sent_by() const noexcept {
-    static const std::optional<stamp> nobody;
-    return extras_ ? extras_->sent_by : nobody;
+std::optional<stamp> message::sent_by() const {
+    if (!sent_by_) return std::nullopt;
+    const auto& [id, epoch, sequence, time_ns] = *sent_by_;
+    return stamp{{id.data(), id.size()}, epoch, sequence, time_ns};
 }
 
-void message::set_sent_by(stamp stamp) {
-    more().sent_by = std::move(stamp);
+void message::set_sent_by(const stamp& stamp) {
+    sent_by_ = sender{{}, stamp.epoch, stamp.sequence, stamp.time_ns};
+    stamp.producer_id.copy(sent_by_->producer_id.data(), sent_by_->producer_id.size());
 }
 
 }  // namespace ferry

@@ -32,6 +32,17 @@ class pack_cursor {
     std::string_view bytes();  ///< bin, or str
     bool nil();                ///< takes a nil if one is next
 
+    /// Takes what most items of a batch are, an array of one bin of up to 255 bytes, if one is next.
+    bool take_short_item(std::string_view& payload) noexcept {
+        const auto left = static_cast<std::size_t>(end_ - at_);
+        if (left < 3 || peek() != 0x91 || static_cast<std::uint8_t>(at_[1]) != 0xC4) return false;
+        const auto size = static_cast<std::uint8_t>(at_[2]);
+        if (left < std::size_t{3} + size) return false;
+        payload = {at_ + 3, size};
+        at_ += 3 + size;
+        return true;
+    }
+
     bool next_is_text() const noexcept;
     bool next_is_bytes() const noexcept;
     bool next_is_map() const noexcept;

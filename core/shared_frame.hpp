@@ -1,10 +1,7 @@
 // Frames and shared bytes, there and back, without copying them unless they are few.
 #pragma once
 
-#include <zmq.h>
-
 #include <memory>
-#include <new>
 #include <utility>
 
 #include "core/shared_bytes.hpp"
@@ -25,15 +22,7 @@ inline shared_bytes bytes_of(frame&& received) {
 
 inline frame frame_of(shared_bytes bytes) {
     if (bytes.view.size() < copy_below_bytes) return frame{bytes.view};
-    frame result;
-    auto owner = std::make_unique<std::shared_ptr<const void>>(std::move(bytes.owner));
-    const auto release = [](void*, void* hint) { delete static_cast<std::shared_ptr<const void>*>(hint); };
-    auto* message = static_cast<zmq_msg_t*>(result.native());
-    if (zmq_msg_init_data(message, const_cast<char*>(bytes.view.data()), bytes.view.size(), release,
-                          owner.get()) != 0)
-        throw std::bad_alloc{};
-    owner.release();  // libzmq frees it when the frame has left
-    return result;
+    return frame{std::move(bytes.owner), bytes.view};
 }
 
 }  // namespace ferry

@@ -14,7 +14,18 @@ namespace ferry {
 // One blocked call. Its event is the thread's own, so that a wait costs no system call to set up.
 struct socket::waiter {
     short events;
-    event_fd& woken;
+    event_fd& event;
+    // Whether the event was set, under a lock: clearing one that was not would cost a system call for
+    // nothing.
+    std::atomic<bool> woken{false};
+
+    void wake() {
+        if (!woken.exchange(true)) event.set();
+    }
+    /// Only under the one lock under which it may be woken.
+    void hear() {
+        if (woken.exchange(false)) event.clear();
+    }
 };
 
 namespace {
@@ -205,7 +216,7 @@ int socket::wake_waiters(const waiter* self, bool edge) {
         if (lies && !edge) continue;
         for (waiter* each : waiters_) {
             if (each == self || (each->events & wanted) == 0) continue;
-            each->woken.set();
+            each->wake();
             if (!lies) break;
         }
     }
@@ -215,7 +226,7 @@ int socket::wake_waiters(const waiter* self, bool edge) {
 // Only a real change wakes those who wait for one: waiters that woke each other by looking would never sleep.
 void socket::wake_changed() {
     for (waiter* each : waiters_)
-        if ((each->events & change) != 0) each->woken.set();
+        if ((each->events & change) != 0) each->wake();
 }
 
 bool socket::absorb() {
@@ -234,14 +245,14 @@ socket::readiness socket::wait_outside(std::unique_lock<std::mutex>& lock, waite
     const timespec limit{std::chrono::duration_cast<std::chrono::seconds>(wait).count(),
                          (wait % std::chrono::seconds{1}).count()};
     std::array<pollfd, 5> watched{{{descriptor_, POLLIN, 0},
-                                   {self.woken.fd(), POLLIN, 0},
+                                   {self.event.fd(), POLLIN, 0},
                                    {context_.internals().stop.fd(), POLLIN, 0},
                                    {stop_.fd(), POLLIN, 0},
                                    {monitor_->descriptor(), POLLIN, 0}}};
     lock.unlock();
     ::ppoll(watched.data(), watched.size(), left ? &limit : nullptr, nullptr);
     lock.lock();
-    self.woken.clear();
+    self.hear();
     return {.edge = watched[0].revents != 0,
             .stop = watched[2].revents != 0 || watched[3].revents != 0,
             .peers = watched[4].revents != 0};
@@ -256,13 +267,13 @@ outcome socket::attempt_until(short events, std::optional<duration> wait, Attemp
     }
     const deadline end{wait};
     waiter self{events, event_of_this_thread()};
-    self.woken.clear();
     waiters_.push_back(&self);
     struct leaving {
         socket& left;
         waiter& self;
         ~leaving() {
             std::erase(left.waiters_, &self);
+            self.hear();
             left.wake_waiters(nullptr, true);
         }
     } on_return{*this, self};
@@ -279,7 +290,7 @@ outcome socket::attempt_until(short events, std::optional<duration> wait, Attemp
     }
 }
 
-outcome socket::send(std::vector<frame>& frames, std::optional<duration> wait) {
+outcome socket::send(std::span<frame> frames, std::optional<duration> wait) {
     return attempt_until(ZMQ_POLLOUT, wait, [&] { return try_send(frames); });
 }
 
@@ -289,11 +300,11 @@ outcome socket::receive(std::vector<frame>& frames, std::optional<duration> wait
     return attempt_until(ZMQ_POLLIN, wait, [&] { return try_receive(frames); });
 }
 
-outcome socket::attempt(short events, std::optional<duration> wait, const std::function<bool()>& attempt) {
-    return attempt_until(events, wait, std::ref(attempt));
+outcome socket::attempt(short events, std::optional<duration> wait, function_ref<bool()> attempt) {
+    return attempt_until(events, wait, attempt);
 }
 
-outcome socket::wait_until(std::optional<duration> wait, const std::function<bool()>& condition) {
+outcome socket::wait_until(std::optional<duration> wait, function_ref<bool()> condition) {
     return attempt_until(change, wait, [&] {
         absorb();
         return condition();
@@ -301,11 +312,10 @@ outcome socket::wait_until(std::optional<duration> wait, const std::function<boo
 }
 
 outcome socket::wait_any(std::span<socket* const> sockets, std::optional<duration> wait,
-                         const std::function<bool()>& condition) {
+                         function_ref<bool()> condition) {
     if (condition()) return outcome::done;
     const deadline end{wait};
     waiter self{ZMQ_POLLIN | change, event_of_this_thread()};
-    self.woken.clear();
     struct presence {
         std::span<socket* const> sockets;
         waiter& self;
@@ -321,11 +331,12 @@ outcome socket::wait_any(std::span<socket* const> sockets, std::optional<duratio
                 std::erase(each->waiters_, &self);
                 each->wake_waiters(nullptr, true);
             }
+            self.event.clear();
         }
     } const present{sockets, self};
 
     context::parts& owner = sockets.front()->context_.internals();
-    std::vector<pollfd> watched{{self.woken.fd(), POLLIN, 0}, {owner.stop.fd(), POLLIN, 0}};
+    std::vector<pollfd> watched{{self.event.fd(), POLLIN, 0}, {owner.stop.fd(), POLLIN, 0}};
     for (socket* each : sockets)
         for (const int fd : {each->descriptor_, each->monitor_->descriptor(), each->stop_.fd()})
             watched.push_back({fd, POLLIN, 0});
@@ -342,7 +353,8 @@ outcome socket::wait_any(std::span<socket* const> sockets, std::optional<duratio
         const timespec limit{std::chrono::duration_cast<std::chrono::seconds>(left).count(),
                              (left % std::chrono::seconds{1}).count()};
         ::ppoll(watched.data(), watched.size(), wait ? &limit : nullptr, nullptr);
-        self.woken.clear();
+        self.woken.store(false);
+        self.event.clear();
     }
 }
 
@@ -350,10 +362,15 @@ outcome socket::wait_writable(std::optional<duration> wait) {
     return attempt_until(ZMQ_POLLOUT, wait, [&] { return writable(); });
 }
 
-void socket::with(const std::function<void(zmq::socket_t&)>& work) {
+void socket::with(function_ref<void(zmq::socket_t&)> work) {
     const std::lock_guard lock{mutex_};
     work(socket_);
     wake_waiters(nullptr, true);
+}
+
+void socket::offer() {
+    for (waiter* each : waiters_)
+        if ((each->events & ZMQ_POLLIN) != 0) each->wake();
 }
 
 void socket::settle() {

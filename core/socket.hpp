@@ -24,6 +24,7 @@
 
 #include "core/clock.hpp"
 #include "core/event_fd.hpp"
+#include "core/function_ref.hpp"
 #include "core/monitor.hpp"
 #include "core/unsent.hpp"
 #include "ferry/context.hpp"
@@ -44,7 +45,7 @@ class socket {
            std::function<bool(zmq::socket_t&)> absorb = {});
 
     /// Sends all frames as one message. They are taken only when the outcome is `done`.
-    outcome send(std::vector<frame>& frames, std::optional<duration> wait = forever);
+    outcome send(std::span<frame> frames, std::optional<duration> wait = forever);
 
     /// Receives one message into `frames` (replaced).
     outcome receive(std::vector<frame>& frames, std::optional<duration> wait = forever);
@@ -54,16 +55,16 @@ class socket {
 
     /// Tries `attempt` under the lock, again whenever the socket may have become ready for `events`
     /// (ZMQ_POLLIN, ZMQ_POLLOUT), until it succeeds. What it throws passes through.
-    outcome attempt(short events, std::optional<duration> wait, const std::function<bool()>& attempt);
+    outcome attempt(short events, std::optional<duration> wait, function_ref<bool()> attempt);
 
     /// Waits until `condition` holds, which is tried under the lock when peers came or went and when `absorb`
     /// (see the constructor) took something in.
-    outcome wait_until(std::optional<duration> wait, const std::function<bool()>& condition);
+    outcome wait_until(std::optional<duration> wait, function_ref<bool()> condition);
 
     /// Waits until `condition` holds, which is tried, without a lock, when any of `sockets` may have become
     /// readable and when a peer came or went. They belong to one context.
     static outcome wait_any(std::span<socket* const> sockets, std::optional<duration> wait,
-                            const std::function<bool()>& condition);
+                            function_ref<bool()> condition);
 
     /// Sends or receives without waiting; `try_send` throws errc::no_peer when a ROUTER has no such peer.
     /// Only within `attempt` or `with`.
@@ -71,7 +72,13 @@ class socket {
     bool try_receive(std::vector<frame>& frames);
 
     /// Does something with the socket under the lock and wakes whom it concerns, e.g. subscribe.
-    void with(const std::function<void(zmq::socket_t&)>& work);
+    void with(function_ref<void(zmq::socket_t&)> work);
+
+    /// Only within `attempt` or `with`: wakes all who wait to receive, for what libzmq knows nothing of.
+    void offer();
+
+    /// Readable when libzmq may have something to tell. Edge-triggered, and others take the edge too.
+    int descriptor() const noexcept { return descriptor_; }
 
     /// Takes in what libzmq has to tell: connections that came and went, subscriptions to be renewed.
     void settle();

@@ -12,7 +12,7 @@
 namespace ferry {
 
 struct unsent::state {
-    std::atomic<std::uint64_t> pending{0};  // frames in libzmq's hands
+    std::atomic<std::uint64_t> pending{0};  // messages in libzmq's hands
     std::atomic<std::uint64_t> holders{1};  // these, and the counter itself
     std::atomic<bool> awaited{false};
     event_fd none_left;
@@ -27,12 +27,14 @@ void let_go(unsent::state* state) {
 struct tracked {
     unsent::state* state;
     frame bytes;
+    std::uint64_t messages;
 };
 
 void give_back(void*, void* hint) {
     const std::unique_ptr<tracked> note{static_cast<tracked*>(hint)};
     unsent::state* state = note->state;
-    if (state->pending.fetch_sub(1) == 1 && state->awaited.load()) state->none_left.set();
+    if (state->pending.fetch_sub(note->messages) == note->messages && state->awaited.load())
+        state->none_left.set();
     let_go(state);
 }
 
@@ -44,15 +46,15 @@ unsent::~unsent() {
     let_go(state_);
 }
 
-frame unsent::track(frame body) {
-    auto note = std::make_unique<tracked>(tracked{state_, std::move(body)});
+frame unsent::track(frame body, std::uint64_t messages) {
+    auto note = std::make_unique<tracked>(tracked{state_, std::move(body), messages});
     frame result;
     if (zmq_msg_init_data(static_cast<zmq_msg_t*>(result.native()), note->bytes.data(), note->bytes.size(),
                           give_back, note.get()) != 0)
         throw std::bad_alloc{};
     note.release();
     state_->holders.fetch_add(1);
-    state_->pending.fetch_add(1);
+    state_->pending.fetch_add(messages);
     return result;
 }
 

@@ -23,8 +23,8 @@ class unsent {
     unsent(const unsent&) = delete;
     unsent& operator=(const unsent&) = delete;
 
-    /// The same bytes, counted until they are on the wire.
-    frame track(frame body);
+    /// The same bytes, counted as so many messages until they are on the wire.
+    frame track(frame body, std::uint64_t messages = 1);
 
     std::uint64_t count() const noexcept;
 

@@ -13,24 +13,25 @@ numbering::number numbering::next(std::string_view topic) {
     return {last_->epoch, last_->sequence + 1};
 }
 
-heard::verdict heard::judge(const stamp& stamp, std::string_view topic) {
-    if (stamp.sequence == 0) return {};
-    key_.assign(stamp.producer_id).append(topic);
+heard::verdict heard::judge(const stamp& first, std::string_view topic, std::uint64_t messages) {
+    if (first.sequence == 0) return {};
+    const std::uint64_t newest = first.sequence + messages - 1;
+    key_.assign(first.producer_id).append(topic);
     numbering::number* last = topics_.find(key_);
     if (last == nullptr) {
-        topics_.add(key_, {stamp.epoch, stamp.sequence});
+        topics_.add(key_, {first.epoch, newest});
         return {};
     }
-    if (stamp.epoch != last->epoch) {
-        if (stamp.epoch < last->epoch) return {.duplicate = true};
-        *last = {stamp.epoch, stamp.sequence};
+    if (first.epoch != last->epoch) {
+        if (first.epoch < last->epoch) return {.duplicates = messages};
+        *last = {first.epoch, newest};
         return {};
     }
-    if (stamp.sequence <= last->sequence) return {.duplicate = true};
+    if (newest <= last->sequence) return {.duplicates = messages};
     const std::uint64_t expected = last->sequence + 1;
-    last->sequence = stamp.sequence;
-    if (stamp.sequence == expected) return {};
-    return {.lost_from = expected, .lost_to = stamp.sequence - 1};
+    last->sequence = newest;
+    if (first.sequence <= expected) return {.duplicates = expected - first.sequence};
+    return {.lost_from = expected, .lost_to = first.sequence - 1};
 }
 
 }  // namespace ferry

@@ -29,8 +29,8 @@ class numbering {
 
     /// The number the topic's next message gets. It is used up only by `use`.
     number next(std::string_view topic);
-    /// Only right after `next` of the same topic.
-    void use() { ++last_->sequence; }
+    /// Only right after `next` of the same topic: it, and those that follow it, are used up.
+    void use(std::uint64_t messages = 1) { last_->sequence += messages; }
 
   private:
     bounded_table<number> topics_;  // the last number used
@@ -43,13 +43,13 @@ class heard {
     explicit heard(std::size_t topics_max) : topics_{topics_max} {}
 
     struct verdict {
-        bool duplicate = false;
-        std::uint64_t lost_from = 0;  ///< 0 = nothing was lost
+        std::uint64_t duplicates = 0;  ///< so many of the first had come before
+        std::uint64_t lost_from = 0;   ///< 0 = nothing was lost
         std::uint64_t lost_to = 0;
     };
 
-    /// What the number of a message that just came says.
-    verdict judge(const stamp& stamp, std::string_view topic);
+    /// What the number of the first of some messages says, which just came and follow each other.
+    verdict judge(const stamp& first, std::string_view topic, std::uint64_t messages = 1);
 
   private:
     bounded_table<numbering::number> topics_;

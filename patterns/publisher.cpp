@@ -1,12 +1,15 @@
 #include "ferry/publisher.hpp"
 
+#include <array>
 #include <functional>
 
 #include "core/envelope.hpp"
+#include "core/envelope_batch.hpp"
 #include "core/random_id.hpp"
 #include "core/socket.hpp"
 #include "core/unsent.hpp"
 #include "ferry/error.hpp"
+#include "patterns/batch_outlet.hpp"
 #include "patterns/numbering.hpp"
 #include "patterns/outgoing.hpp"
 #include "patterns/subscriptions.hpp"
@@ -29,18 +32,30 @@ struct publisher::parts {
     parts(ferry::context& context, const ferry::endpoints& where, publisher_options chosen)
         : options{std::move(chosen)},
           numbers{options.topics_max},
-          tracks{options.count_unsent && any_leaves_the_process(where)},
+          tells_unsent{options.count_unsent && any_leaves_the_process(where)},
           socket{context,
                  zmq::socket_type::xpub,
                  where,
-                 options.socket,
+                 options.batch ? with_queue_of_at_most(gathering::subscribed_queue_max, options.socket)
+                               : options.socket,
                  [this](zmq::socket_t& made) { set_up(made, options.overflow); },
-                 [this](zmq::socket_t& used) { return read_subscriptions(used); }} {}
+                 [this](zmq::socket_t& used) { return read_subscriptions(used); }} {
+        if (options.batch)
+            outlet.emplace(socket, in_flight,
+                           [this](const gathering::batch& all) { return try_publish(all); });
+    }
+    ~parts();
 
     bool read_subscriptions(zmq::socket_t& from);
     void look_now_and_then(std::uint64_t now_ns);
+    bool wanted(std::string_view topic);
     bool try_publish(std::vector<frame>& frames, const header_map* headers, published& result);
+    bool try_publish(const gathering::batch& all);
+    bool may_gather(const message& content) const;
+    bool try_gather(const message& content, published& result, bool& alone);
     published publish(message content, std::optional<duration> wait);
+    published publish_alone(message content, std::optional<duration> wait);
+    published gave_up(outcome how, bool enveloped, std::string_view topic);
 
     publisher_options options;
     const std::string id = random_id();
@@ -52,9 +67,16 @@ struct publisher::parts {
     std::uint64_t looked_ns = 0;
 
     unsent in_flight;
-    bool tracks;
-    mutable ferry::socket socket;  // goes first: it calls back
+    bool tells_unsent;
+    mutable ferry::socket socket;  // goes before these: it calls back
+    std::optional<batch_outlet> outlet;
 };
+
+publisher::parts::~parts() {
+    if (!outlet) return;
+    outlet->stop();
+    socket.with([this](zmq::socket_t&) { outlet->leave_all(); });
+}
 
 bool publisher::parts::read_subscriptions(zmq::socket_t& from) {
     bool changed = false;
@@ -83,25 +105,78 @@ void publisher::parts::look_now_and_then(std::uint64_t now_ns) {
     socket.absorb();
 }
 
+bool publisher::parts::wanted(std::string_view topic) {
+    return known.wanted(topic) || (socket.absorb() && known.wanted(topic));
+}
+
 // True when the message is done with, sent or not; false when there is no room.
 bool publisher::parts::try_publish(std::vector<frame>& frames, const header_map* headers, published& result) {
     const std::uint64_t now_ns = read_clocks().wall_ns;
     look_now_and_then(now_ns);
     const std::string_view topic = frames.front().view();
-    bool wanted = known.wanted(topic);
-    if (!wanted && socket.absorb()) wanted = known.wanted(topic);
+    if (outlet && !outlet->leave(topic)) return false;
+    const bool heard = wanted(topic);
     if (headers != nullptr) {
         const auto [epoch, sequence] = numbers.next(topic);
-        if (wanted) frames[1] = encode_header({id, epoch, sequence, now_ns}, *headers);
+        if (heard) frames[1] = encode_header({id, epoch, sequence, now_ns}, *headers);
     }
-    result = wanted ? published::sent : published::unheard;
-    if (wanted && !socket.try_send(frames)) return false;
+    result = heard ? published::sent : published::unheard;
+    if (heard && !socket.try_send(frames)) return false;
     // What nobody heard has a number too: a subscriber that comes back counts it as missed.
     if (headers != nullptr) numbers.use();
     return true;
 }
 
+bool publisher::parts::try_publish(const gathering::batch& all) {
+    const bool numbered = options.envelope == envelope_mode::full;
+    const bool heard = wanted(all.topic);
+    stamp first;
+    if (numbered) {
+        const auto [epoch, sequence] = numbers.next(all.topic);
+        first = {id, epoch, sequence, read_clocks().wall_ns};
+    }
+    if (heard) {
+        std::array<frame, 3> frames{frame{all.topic}, frame{encode_batch_header(first, all.messages)},
+                                    in_flight.track({all.items, *all.items}, all.messages)};
+        if (!socket.try_send(frames)) return false;
+        counts.sent += all.messages;
+        counts.sent_bytes += all.body_bytes;
+    } else {
+        counts.unheard += all.messages;
+    }
+    if (numbered) numbers.use(all.messages);
+    return true;
+}
+
+// A plain message without a topic is filtered by its payload.
+bool publisher::parts::may_gather(const message& content) const {
+    return outlet && gathering::is_small(content) &&
+           (content.has_topic() || options.envelope == envelope_mode::full);
+}
+
+// What nobody wants, and what need not wait, goes the way of one message.
+bool publisher::parts::try_gather(const message& content, published& result, bool& alone) {
+    const std::string_view topic = content.topic();
+    alone = !outlet->gathers(topic) && !wanted(topic);
+    if (alone) return true;
+    const batch_outlet::fate fate = outlet->offer(content, topic, false);
+    alone = fate == batch_outlet::fate::alone;
+    result = published::sent;
+    return fate != batch_outlet::fate::full;
+}
+
 published publisher::parts::publish(message content, std::optional<duration> wait) {
+    if (!may_gather(content)) return publish_alone(std::move(content), wait);
+    goes_enveloped(content, options.envelope);  // or it throws
+    published result = published::full;
+    bool alone = false;
+    const outcome how = socket.attempt(ZMQ_POLLOUT, wait, [&] { return try_gather(content, result, alone); });
+    outlet->settle();
+    if (how != outcome::done) return gave_up(how, options.envelope == envelope_mode::full, content.topic());
+    return alone ? publish_alone(std::move(content), wait) : result;
+}
+
+published publisher::parts::publish_alone(message content, std::optional<duration> wait) {
     const bool enveloped = goes_enveloped(content, options.envelope);
     const std::size_t bytes = content.body().size();
     const header_map headers = enveloped ? content.headers() : header_map{};
@@ -110,7 +185,7 @@ published publisher::parts::publish(message content, std::optional<duration> wai
     if (enveloped || content.has_topic() || !content.frames().empty()) frames.push_back(content.take_topic());
     if (enveloped) frames.emplace_back();
     frames.insert(frames.end(), content.frames().begin(), content.frames().end());
-    frames.push_back(tracks ? in_flight.track(content.take_body()) : content.take_body());
+    frames.push_back(outlet || tells_unsent ? in_flight.track(content.take_body()) : content.take_body());
 
     published result = published::full;
     const outcome how = socket.attempt(ZMQ_POLLOUT, wait, [&] {
@@ -119,17 +194,19 @@ published publisher::parts::publish(message content, std::optional<duration> wai
         if (result == published::sent) counts.sent_bytes += bytes;
         return true;
     });
-    if (how == outcome::done) return result;
+    return how == outcome::done ? result : gave_up(how, enveloped, frames.front().view());
+}
+
+published publisher::parts::gave_up(outcome how, bool enveloped, std::string_view topic) {
     socket.with([&](zmq::socket_t&) {
         if (enveloped) {
-            numbers.next(frames.front().view());
+            numbers.next(topic);
             numbers.use();
         }
         ++counts.dropped;
     });
     if (options.on_event)
-        options.on_event(
-            {event_kind::dropped, frames.front().str(), 0, 0, "a subscriber had no room in time"});
+        options.on_event({event_kind::dropped, std::string{topic}, 0, 0, "a subscriber had no room in time"});
     return how == outcome::stopped ? published::stopped : published::full;
 }
 
@@ -196,11 +273,14 @@ publisher_stats publisher::stats() const {
 }
 
 std::uint64_t publisher::close() {
+    const std::chrono::milliseconds linger = parts_->options.socket.linger;
+    const std::uint64_t gathered = close_outlet(parts_->outlet, parts_->socket, linger);
+    unsent nothing;
     const std::uint64_t left =
-        parts_->socket.flush_and_close(parts_->in_flight, parts_->options.socket.linger);
-    parts_->counts.unsent = left;
+        parts_->socket.flush_and_close(parts_->tells_unsent ? parts_->in_flight : nothing, linger);
+    parts_->counts.unsent = left + gathered;
     parts_->counts.sent -= left;
-    return left;
+    return left + gathered;
 }
 
 }  // namespace ferry

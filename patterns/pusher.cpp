@@ -1,11 +1,14 @@
 #include "ferry/pusher.hpp"
 
+#include <array>
 #include <atomic>
 
 #include "core/envelope.hpp"
+#include "core/envelope_batch.hpp"
 #include "core/random_id.hpp"
 #include "core/socket.hpp"
 #include "core/unsent.hpp"
+#include "patterns/batch_outlet.hpp"
 #include "patterns/outgoing.hpp"
 
 namespace ferry {
@@ -13,10 +16,18 @@ namespace ferry {
 struct pusher::parts {
     parts(ferry::context& context, const ferry::endpoints& where, pusher_options chosen)
         : options{std::move(chosen)},
-          tracks{options.count_unsent && any_leaves_the_process(where)},
-          socket{context, zmq::socket_type::push,
-                 where,   options.socket,
-                 {},      [this](zmq::socket_t&) { return notice_writable(); }} {}
+          tells_unsent{options.count_unsent && any_leaves_the_process(where)},
+          socket{
+              context,
+              zmq::socket_type::push,
+              where,
+              options.batch ? with_queue_of_at_most(gathering::pulled_queue_max, options.socket) : options.socket,
+              {},
+              [this](zmq::socket_t&) { return notice_writable(); }} {
+        if (options.batch)
+            outlet.emplace(socket, in_flight, [this](const gathering::batch& all) { return try_send(all); });
+    }
+    ~parts();
 
     // A puller over inproc shows only as room to write.
     bool notice_writable() {
@@ -25,7 +36,10 @@ struct pusher::parts {
         return was_writable != before;
     }
 
-    std::vector<frame> frames_of(message content);
+    outcome send(message content, std::optional<duration> wait);
+    outcome send_alone(message content, std::optional<duration> wait);
+    bool try_send(const gathering::batch& all);
+    void count(std::uint64_t messages, std::uint64_t bytes);
 
     pusher_options options;
     const std::string id = random_id();
@@ -35,16 +49,63 @@ struct pusher::parts {
     std::uint64_t unsent_at_close = 0;
     bool was_writable = false;
     unsent in_flight;
-    bool tracks;
-    ferry::socket socket;  // goes first: it calls back
+    bool tells_unsent;
+    ferry::socket socket;  // goes before these: it calls back
+    std::optional<batch_outlet> outlet;
 };
 
-std::vector<frame> pusher::parts::frames_of(message content) {
-    const bool enveloped = goes_enveloped(content, options.envelope);
+pusher::parts::~parts() {
+    if (!outlet) return;
+    outlet->stop();
+    socket.with([this](zmq::socket_t&) { outlet->leave_all(); });
+}
+
+void pusher::parts::count(std::uint64_t messages, std::uint64_t bytes) {
+    sent.fetch_add(messages, std::memory_order_relaxed);
+    sent_bytes.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+bool pusher::parts::try_send(const gathering::batch& all) {
+    stamp sender;
     // Pullers compete, so that no one of them could count a sequence: it stays 0.
+    if (options.envelope == envelope_mode::full) sender = {id, 1, 0, read_clocks().wall_ns};
+    std::array<frame, 3> frames{frame{}, frame{encode_batch_header(sender, all.messages)},
+                                in_flight.track({all.items, *all.items}, all.messages)};
+    if (!socket.try_send(frames)) return false;
+    count(all.messages, all.body_bytes);
+    return true;
+}
+
+outcome pusher::parts::send_alone(message content, std::optional<duration> wait) {
+    const std::size_t bytes = content.body().size();
+    const bool enveloped = goes_enveloped(content, options.envelope);
+    const bool bare = !enveloped && !content.has_topic() && content.frames().empty();
     if (enveloped) content.set_sent_by({id, 1, 0, read_clocks().wall_ns});
-    if (tracks) content.set_body(in_flight.track(content.take_body()));
-    return to_frames(std::move(content), enveloped ? envelope_mode::full : envelope_mode::none);
+    if (outlet || tells_unsent) content.set_body(in_flight.track(content.take_body()));
+    frame body;
+    std::vector<frame> others;
+    if (bare)
+        body = content.take_body();
+    else
+        others = to_frames(std::move(content), enveloped ? envelope_mode::full : envelope_mode::none);
+    const std::span<frame> frames = bare ? std::span{&body, 1} : std::span{others};
+    const outcome how = socket.attempt(
+        ZMQ_POLLOUT, wait, [&] { return (!outlet || outlet->leave_all()) && socket.try_send(frames); });
+    if (how == outcome::done) count(1, bytes);
+    return how;
+}
+
+outcome pusher::parts::send(message content, std::optional<duration> wait) {
+    if (!outlet || !gathering::is_small(content)) return send_alone(std::move(content), wait);
+    goes_enveloped(content, options.envelope);  // or it throws
+    bool alone = false;
+    const outcome how = socket.attempt(ZMQ_POLLOUT, wait, [&] {
+        const batch_outlet::fate fate = outlet->offer(content, {}, true);
+        alone = fate == batch_outlet::fate::alone;
+        return fate != batch_outlet::fate::full;
+    });
+    outlet->settle();
+    return how == outcome::done && alone ? send_alone(std::move(content), wait) : how;
 }
 
 pusher::pusher(ferry::context& context, const ferry::endpoints& where, pusher_options options)
@@ -54,14 +115,8 @@ pusher::pusher(pusher&&) noexcept = default;
 pusher& pusher::operator=(pusher&&) noexcept = default;
 
 outcome pusher::send(message message, std::optional<duration> wait) {
-    const std::size_t bytes = message.body().size();
-    std::vector<frame> frames = parts_->frames_of(std::move(message));
-    const outcome how = parts_->socket.send(frames, wait);
-    if (how == outcome::done) {
-        parts_->sent.fetch_add(1, std::memory_order_relaxed);
-        parts_->sent_bytes.fetch_add(bytes, std::memory_order_relaxed);
-        return how;
-    }
+    const outcome how = parts_->send(std::move(message), wait);
+    if (how == outcome::done) return how;
     parts_->dropped.fetch_add(1, std::memory_order_relaxed);
     if (parts_->options.on_event)
         parts_->options.on_event({event_kind::dropped, {}, 0, 0, "no puller took it in time"});
@@ -84,13 +139,17 @@ const std::vector<std::string>& pusher::endpoints() const noexcept {
 }
 
 pusher_stats pusher::stats() const {
-    return {parts_->sent - parts_->unsent_at_close, parts_->sent_bytes, parts_->dropped,
-            parts_->unsent_at_close};
+    return {parts_->sent, parts_->sent_bytes, parts_->dropped, parts_->unsent_at_close};
 }
 
 std::uint64_t pusher::close() {
-    parts_->unsent_at_close =
-        parts_->socket.flush_and_close(parts_->in_flight, parts_->options.socket.linger);
+    const std::chrono::milliseconds linger = parts_->options.socket.linger;
+    const std::uint64_t gathered = close_outlet(parts_->outlet, parts_->socket, linger);
+    unsent nothing;
+    const std::uint64_t left =
+        parts_->socket.flush_and_close(parts_->tells_unsent ? parts_->in_flight : nothing, linger);
+    parts_->sent -= left;
+    parts_->unsent_at_close = left + gathered;
     return parts_->unsent_at_close;
 }
 

@@ -79,7 +79,7 @@ std::unique_ptr<request::parts> replier::parts::take(std::vector<frame> frames) 
     auto asked = std::make_unique<request::parts>();
     asked->route.assign(std::make_move_iterator(frames.begin()), std::make_move_iterator(begin));
     frames.erase(frames.begin(), begin);
-    decoded_message decoded = from_frames(std::move(frames));
+    decoded_message decoded = from_frames(frames);
     if (!decoded.good) {
         ++bad;
         if (options.on_event) options.on_event({event_kind::bad_frame, {}, 0, 0, decoded.reason});

@@ -123,7 +123,7 @@ void requester::parts::take(std::vector<frame> frames) {
         return complain(event_kind::bad_frame, "no request id and empty delimiter ahead of the reply", bad);
     const std::string of = frames[0].str();
     frames.erase(frames.begin(), frames.begin() + 2);
-    decoded_message decoded = from_frames(std::move(frames));
+    decoded_message decoded = from_frames(frames);
     if (!decoded.good) return complain(event_kind::bad_frame, decoded.reason, bad);
     std::unique_lock lock{mutex};
     const auto found = open.find(of);

@@ -5,11 +5,12 @@
 #include "core/context_parts.hpp"
 #include "core/deadline.hpp"
 #include "core/envelope.hpp"
+#include "core/envelope_batch.hpp"
 #include "core/loop.hpp"
 #include "core/socket.hpp"
+#include "core/wildcard.hpp"
 #include "patterns/numbering.hpp"
 #include "patterns/outgoing.hpp"
-#include "core/wildcard.hpp"
 
 namespace ferry {
 
@@ -18,11 +19,18 @@ struct subscriber::parts {
 
     void set_up(zmq::socket_t& made) const;
     bool asked_for(std::string_view topic) const;
-    std::optional<message> take(std::vector<frame> frames, std::vector<event>& events);
+    std::uint64_t judge(const stamp& first, std::string_view topic, std::uint64_t messages,
+                        std::vector<event>& events);
+    bool open_batch(std::vector<event>& events);
+    void take_of_batch(std::optional<message>& result, std::vector<event>& events);
+    std::optional<message> take_single(std::vector<event>& events);
+    bool take(std::optional<message>& result, std::vector<event>& events);
     std::optional<message> receive(std::optional<duration> wait);
 
     subscriber_options options;
-    // Both are touched under the socket's lock only.
+    // All up to the socket is touched under its lock only.
+    std::vector<frame> frames;
+    envelope_batch batch;
     heard last_heard;
     subscriber_stats counts;
     mutable ferry::socket socket;
@@ -55,8 +63,53 @@ bool subscriber::parts::asked_for(std::string_view topic) const {
                        [&](const std::string& prefix) { return topic.starts_with(prefix); });
 }
 
-std::optional<message> subscriber::parts::take(std::vector<frame> frames, std::vector<event>& events) {
-    decoded_message decoded = from_frames(std::move(frames));
+// How many of some messages that follow each other had come before. Tells what their numbers say.
+std::uint64_t subscriber::parts::judge(const stamp& first, std::string_view topic, std::uint64_t messages,
+                                       std::vector<event>& events) {
+    const heard::verdict verdict = last_heard.judge(first, topic, messages);
+    counts.duplicates += verdict.duplicates;
+    for (std::uint64_t i = 0; i < verdict.duplicates; ++i)
+        events.push_back({event_kind::duplicate, std::string{topic}, first.sequence + i, 0, {}});
+    if (verdict.lost_from > 0) {
+        ++counts.gaps;
+        counts.lost += verdict.lost_to - verdict.lost_from + 1;
+        events.push_back({event_kind::gap, std::string{topic}, verdict.lost_from, verdict.lost_to, {}});
+    }
+    return verdict.duplicates;
+}
+
+bool subscriber::parts::open_batch(std::vector<event>& events) {
+    const char* const wrong = batch.open(frames);
+    if (wrong != nullptr) {
+        ++counts.bad_frames;
+        events.push_back({event_kind::bad_frame, {}, 0, 0, wrong});
+        return false;
+    }
+    if (!asked_for(batch.topic())) {
+        counts.filtered += batch.drop();
+        return false;
+    }
+    batch.skip(judge(batch.sent_by(), batch.topic(), batch.left(), events));
+    return batch.left() > 0;
+}
+
+// What its numbers promised and its bytes do not hold is lost.
+void subscriber::parts::take_of_batch(std::optional<message>& result, std::vector<event>& events) {
+    batch.take(result);
+    if (result) return;
+    const stamp missing = batch.sent_by();
+    const std::uint64_t left = batch.drop();
+    ++counts.bad_frames;
+    events.push_back({event_kind::bad_frame, {}, 0, 0, "a batch is cut short"});
+    if (missing.sequence == 0 || left == 0) return;
+    ++counts.gaps;
+    counts.lost += left;
+    events.push_back(
+        {event_kind::gap, std::string{batch.topic()}, missing.sequence, missing.sequence + left - 1, {}});
+}
+
+std::optional<message> subscriber::parts::take_single(std::vector<event>& events) {
+    decoded_message decoded = from_frames(frames);
     message& content = decoded.content;
     if (!decoded.good) {
         ++counts.bad_frames;
@@ -67,40 +120,39 @@ std::optional<message> subscriber::parts::take(std::vector<frame> frames, std::v
         ++counts.filtered;
         return std::nullopt;
     }
-    if (const auto& stamp = content.sent_by()) {
-        const heard::verdict verdict = last_heard.judge(*stamp, content.topic());
-        if (verdict.duplicate) {
-            ++counts.duplicates;
-            events.push_back({event_kind::duplicate, std::string{content.topic()}, stamp->sequence, 0, {}});
-            return std::nullopt;
-        }
-        if (verdict.lost_from > 0) {
-            ++counts.gaps;
-            counts.lost += verdict.lost_to - verdict.lost_from + 1;
-            events.push_back(
-                {event_kind::gap, std::string{content.topic()}, verdict.lost_from, verdict.lost_to, {}});
-        }
-    }
-    ++counts.received;
-    counts.received_bytes += content.body().size();
+    const auto stamped = content.sent_by();
+    if (stamped && judge(*stamped, content.topic(), 1, events) > 0) return std::nullopt;
     return std::move(content);
+}
+
+// False when nothing is there. What was there may be no message.
+bool subscriber::parts::take(std::optional<message>& result, std::vector<event>& events) {
+    if (batch.left() == 0) {
+        if (!socket.try_receive(frames)) return false;
+        if (!envelope_batch::is_one(frames))
+            result = take_single(events);
+        else if (open_batch(events))
+            take_of_batch(result, events);
+    } else {
+        take_of_batch(result, events);
+    }
+    // Others may wait for what libzmq no longer has.
+    if (batch.left() > 0) socket.offer();
+    if (!result) return true;
+    ++counts.received;
+    counts.received_bytes += result->body().size();
+    return true;
 }
 
 std::optional<message> subscriber::parts::receive(std::optional<duration> wait) {
     const deadline end{wait};
     std::vector<event> events;
-    std::vector<frame> frames;
     std::optional<message> result;
     outcome how = outcome::done;
     while (!result && how == outcome::done) {
-        if (socket.stopped()) return std::nullopt;
+        if (socket.stopped()) break;
         // Judged under the lock, in the order of arrival: two receiving threads would see gaps otherwise.
-        how = socket.attempt(ZMQ_POLLIN, end.left(), [&] {
-            if (!socket.try_receive(frames)) return false;
-            result = take(std::move(frames), events);
-            frames.clear();
-            return true;
-        });
+        how = socket.attempt(ZMQ_POLLIN, end.left(), [&] { return take(result, events); });
         if (options.on_event)
             for (const event& each : events) options.on_event(each);
         events.clear();

@@ -5,6 +5,7 @@
 
 #include "core/batch.hpp"
 #include "core/envelope.hpp"
+#include "core/envelope_batch.hpp"
 
 namespace ferry {
 namespace {
@@ -34,7 +35,7 @@ bool is_for_good(std::string_view reason) {
 // A frame that looks like an envelope's header and is none is kept as it is, like any foreign frame.
 message stored_form(std::vector<frame>& frames) {
     const bool enveloped = frames.size() > 2 && frames[1].view().starts_with(envelope_magic);
-    if (!enveloped || decode_header(frames[1].view()).good) return from_frames(std::move(frames)).content;
+    if (!enveloped || decode_header(frames[1].view()).good) return from_frames(frames).content;
     message plain{std::move(frames.front()), std::move(frames.back())};
     for (std::size_t i = 1; i + 1 < frames.size(); ++i) plain.add_frame(std::move(frames[i]));
     return plain;
@@ -79,11 +80,26 @@ bool in_port::read() {
             return reads() && socket_.readable();
         }
         if (last_reads_) --*last_reads_;
-        ++counts_.received;
-        kept_.push_back(stored_form(frames_));
-        kept_bytes_ += bytes_kept(kept_.back());
+        keep_what_came();
     }
     return reads();
+}
+
+void in_port::keep_what_came() {
+    const bool batch = envelope_batch::is_one(frames_) && batch_.open(frames_) == nullptr;
+    if (!batch) return keep(stored_form(frames_));
+    while (std::optional<message> each = batch_.next()) keep(std::move(*each));
+    if (const std::uint64_t spoiled = batch_.drop(); spoiled > 0) {
+        counts_.received += spoiled;
+        counts_.lost += spoiled - 1;
+        throw_away(std::string{code::bad_frame}, "a batch is cut short");
+    }
+}
+
+void in_port::keep(message one) {
+    ++counts_.received;
+    kept_bytes_ += bytes_kept(one);
+    kept_.push_back(std::move(one));
 }
 
 void in_port::put(instant now) {

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "core/envelope_batch.hpp"
 #include "core/producer_session.hpp"
 #include "devices/spool/port_socket.hpp"
 
@@ -50,6 +51,8 @@ class in_port {
 
     bool reads() const noexcept { return kept_bytes_ < kept_bytes_max_ && last_reads_.value_or(1) > 0; }
     bool read();
+    void keep_what_came();
+    void keep(message one);
     void put(instant now);
     void settle(instant now);
     void settle(const batch_fate& batch, instant now);
@@ -64,6 +67,7 @@ class in_port {
     raw_port_stats counts_;
     std::optional<producer_session> session_;  // a new one after the spool has refused it
     std::vector<ferry::frame> frames_;
+    envelope_batch batch_;
     std::deque<message> kept_;  // read and not confirmed, oldest first
     std::size_t kept_bytes_ = 0;
     std::size_t under_way_ = 0;         // so many of kept_ were put,

@@ -1,7 +1,8 @@
 // Messages and the frames they are made of.
 //
 // A frame is one run of bytes. It is made by copying (from a string_view), or without copying by moving a
-// std::string in; it is read without copying through `view()`. Copies of a large frame share its bytes.
+// std::string in or by sharing what somebody keeps alive; it is read without copying through `view()`. Up to
+// 72 bytes stand in the frame itself; copies of a larger one share its bytes.
 // A message is a topic (may be absent), headers (may be empty), a body, and whatever frames a plain peer put
 // between. Both are values; they are not for use by two threads at once.
 //
@@ -10,14 +11,17 @@
 //     m.topic() == "news";  m.body() == "hello";
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -25,30 +29,73 @@ namespace ferry {
 
 class frame {
   public:
-    frame() noexcept;
-    frame(std::string_view copied);                                        // NOLINT: a literal is a frame
+    static constexpr std::size_t inside_bytes_max = 72;
+
+    frame() noexcept {}
+    frame(std::string_view copied) {  // NOLINT: a literal is a frame
+        if (copied.size() <= inside_bytes_max) {
+            size_ = static_cast<std::uint8_t>(copied.size());
+            if (size_ > 0) std::memcpy(inside_, copied.data(), size_);
+        } else {
+            copy_outside(copied);
+        }
+    }
     frame(const char* copied) : frame{std::string_view{copied}} {}         // NOLINT
     frame(const std::string& copied) : frame{std::string_view{copied}} {}  // NOLINT
     frame(std::string&& moved);  // NOLINT: large strings are moved in, small ones copied
     explicit frame(std::size_t size);
+    /// Bytes that `owner` keeps alive, and that do not change.
+    frame(std::shared_ptr<const void> owner, std::string_view bytes);
     frame(const frame& other);
-    frame(frame&& other) noexcept;
+    frame(frame&& other) noexcept { take(other); }
     frame& operator=(const frame& other);
-    frame& operator=(frame&& other) noexcept;
-    ~frame();
+    frame& operator=(frame&& other) noexcept {
+        if (this == &other) return *this;
+        if (form_ != form::inside) release();
+        take(other);
+        return *this;
+    }
+    ~frame() {
+        if (form_ != form::inside) release();
+    }
 
-    std::string_view view() const noexcept;
+    std::string_view view() const noexcept {
+        return form_ == form::inside ? std::string_view{inside_, size_} : view_outside();
+    }
     std::size_t size() const noexcept { return view().size(); }
     bool empty() const noexcept { return size() == 0; }
-    char* data() noexcept;
+    char* data() noexcept { return const_cast<char*>(view().data()); }
     std::string str() const { return std::string{view()}; }
 
-    /// The zmq_msg_t inside, for code that talks to libzmq itself.
-    void* native() noexcept { return &storage_; }
-    const void* native() const noexcept { return &storage_; }
+    /// The bytes as a zmq_msg_t, for code that talks to libzmq itself. What it makes of it is this frame.
+    void* native();
 
   private:
-    alignas(void*) std::byte storage_[64];  // a zmq_msg_t, whose size is part of libzmq's ABI
+    enum class form : std::uint8_t { inside, slice, libzmq };
+    struct slice {
+        std::shared_ptr<const void> owner;
+        std::string_view bytes;
+    };
+
+    void take(frame& other) noexcept {
+        if (other.form_ != form::inside) return take_outside(other);
+        std::memcpy(inside_, other.inside_, sizeof inside_);
+        size_ = std::exchange(other.size_, std::uint8_t{0});
+        form_ = form::inside;
+    }
+    void take_outside(frame& other) noexcept;
+    void copy_outside(std::string_view bytes);
+    void make(std::size_t size);
+    std::string_view view_outside() const noexcept;
+    void release() noexcept;
+
+    union {
+        char inside_[inside_bytes_max];
+        slice slice_;
+        alignas(void*) std::byte libzmq_[64];  // a zmq_msg_t, whose size is part of libzmq's ABI
+    };
+    std::uint8_t size_ = 0;  // of what is inside
+    form form_ = form::inside;
 };
 
 /// Bytes that are not text, as a header value.
@@ -103,6 +150,9 @@ class message {
     frame take_topic() noexcept { return std::move(topic_); }
     frame take_body() noexcept { return std::move(body_); }
 
+    /// No headers, and no frames between topic and payload.
+    bool plain() const noexcept { return !extras_; }
+
     const header_map& headers() const noexcept;
     void set_header(std::string name, header_value value);
     /// The text of a header; empty optional when it is absent or not text.
@@ -113,20 +163,24 @@ class message {
     void add_frame(frame frame);
 
     /// The sender's stamp, when the message came (or shall go) in an envelope.
-    const std::optional<stamp>& sent_by() const noexcept;
-    void set_sent_by(stamp stamp);
+    std::optional<stamp> sent_by() const;
+    void set_sent_by(const stamp& stamp);
 
   private:
     struct extras {
         header_map headers;
         std::vector<frame> frames;
-        std::optional<stamp> sent_by;
+    };
+    struct sender {
+        std::array<char, 8> producer_id;
+        std::uint64_t epoch, sequence, time_ns;
     };
     extras& more();
 
     frame topic_;
     frame body_;
     bool has_topic_ = false;
+    std::optional<sender> sent_by_;
     std::unique_ptr<extras> extras_;  // absent in most messages, so that they cost nothing
 };
 

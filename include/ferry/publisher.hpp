@@ -4,7 +4,13 @@
 // and a sequence number per topic, by which a ferry subscriber counts what it missed. What nobody had
 // subscribed to is not sent and counted as `unheard`. Order holds per topic.
 //
-// Threads: all calls from any thread; sending happens in the calling thread.
+// With `batch` small messages (up to 16 KiB) that are published faster than they leave go out together, up to
+// 256 KiB or 200 us of one topic at a time; one that nothing holds up leaves at once. Only ferry subscribers
+// understand a batch. It counts as one message in high-water marks, and of those at most 256 wait for a
+// subscriber; one that is dropped for a subscriber is a gap of all its messages.
+//
+// Threads: all calls from any thread; sending happens in the calling thread, or of what gathers in a batch on
+// the context's loop thread.
 // Failure: the constructor throws when an endpoint cannot be used. A slow subscriber costs only itself
 // (`drop_newest`: it sees a gap), or everybody waits for it (`block`).
 //
@@ -38,6 +44,7 @@ struct publisher_options {
     envelope_mode envelope = envelope_mode::full;  ///< none: plain frames, and nobody can count losses
     ferry::overflow overflow = ferry::overflow::drop_newest;
     std::size_t topics_max = 1'000'000;  ///< topics numbered at a time; one that falls out starts anew
+    bool batch = false;                  ///< see above
     bool count_unsent = true;            ///< lets `close` tell what never left; about 50 ns a message
     socket_options socket{};
     event_callback on_event{};
@@ -54,7 +61,7 @@ struct publisher_stats {
 
 /// What became of a message.
 enum class published : std::uint8_t {
-    sent,     ///< in the queue of every subscriber of its topic that had room
+    sent,     ///< in the queue of every subscriber of its topic that had room, or in a batch that soon is
     unheard,  ///< nobody has subscribed to its topic; not sent
     full,     ///< under `block`: no room in that time; not sent
     stopped,  ///< the context was asked to stop; not sent

@@ -4,7 +4,13 @@
 // high-water mark, `send` waits. A message taken by a puller that then dies is lost (use a producer and a
 // spool where that matters).
 //
-// Threads: all calls from any thread; sending happens in the calling thread.
+// With `batch` small messages (up to 16 KiB) that are sent faster than they leave go out together, up to 256
+// KiB or 200 us at a time; one that nothing holds up leaves at once. Only ferry pullers understand a batch.
+// It goes to one puller, and counts as one message in high-water marks, of which at most 64 wait for a
+// puller. A message is `done` when it is in a batch: one batch may wait here for a puller that is gone.
+//
+// Threads: all calls from any thread; sending happens in the calling thread, or of what gathers in a batch on
+// the context's loop thread.
 // Failure: the constructor throws when an endpoint cannot be used.
 //
 //     ferry::pusher jobs{context, ferry::bind("tcp://127.0.0.1:5556")};
@@ -26,6 +32,7 @@ namespace ferry {
 
 struct pusher_options {
     envelope_mode envelope = envelope_mode::automatic;  ///< a header frame only when there are headers
+    bool batch = false;                                 ///< see above
     bool count_unsent = true;  ///< lets `close` tell what never left; about 50 ns a message
     socket_options socket{};
     event_callback on_event{};

@@ -6,6 +6,7 @@
 
 #include "core/batch.hpp"
 #include "core/envelope.hpp"
+#include "core/envelope_batch.hpp"
 #include "core/log/checksum.hpp"
 #include "core/protocol.hpp"
 #include "core/ticket.hpp"
@@ -47,6 +48,15 @@ std::string some_batch() {
 TEST_CASE("wire page: the envelope's header frame") {
     CHECK(hex(encode_header({some_id, 3, 7, 1'000'000'000}, {{"key", std::string{"a"}}})) ==
           shown("c166790195c40801020304050607080307ce3b9aca0081a36b6579a161"));
+}
+
+TEST_CASE("wire page: a batch in an envelope") {
+    std::string items;
+    append_payload(items, "1");
+    append_payload(items, "2");
+    CHECK(hex(encode_batch_header({some_id, 3, 7, 1'000'000'000}, 2)) ==
+          shown("c166790295c40801020304050607080307ce3b9aca0002"));
+    CHECK(hex(items) == shown("91c4013191c40132"));
 }
 
 TEST_CASE("wire page: a batch and its checksum") {

@@ -8,6 +8,7 @@
 
 #include "core/consumer_session.hpp"
 #include "core/envelope.hpp"
+#include "core/envelope_batch.hpp"
 #include "core/log/adoption.hpp"
 #include "core/log/footer.hpp"
 #include "core/log/scan.hpp"
@@ -207,7 +208,20 @@ class recorder {
     std::string events_, produced_, consumed_, records_;
 };
 
+void enveloped_batch(seed_bed& bed) {
+    std::string items, frames;
+    const std::vector<message> all = some_messages();
+    for (const message& each : all) append_item(items, each);
+    const std::string header =
+        encode_batch_header({.producer_id = "12345678", .epoch = 1, .sequence = 2, .time_ns = 3}, all.size());
+    for (const std::string_view part :
+         {std::string_view{"topic"}, std::string_view{header}, std::string_view{items}})
+        append_piece(frames, part);
+    bed.add("envelope", frames);
+}
+
 void plain_messages(seed_bed& bed) {
+    enveloped_batch(bed);
     for (message each : some_messages()) {
         std::string headers;
         pack_writer out{headers};

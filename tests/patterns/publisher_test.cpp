@@ -149,7 +149,7 @@ TEST_CASE("publisher: envelopes are full, none or only where there are headers")
         prices.publish(with_header);
         REQUIRE(plain.receive(frames, 5s) == outcome::done);
         CHECK(frames.size() == 3);
-        CHECK(from_frames(std::move(frames)).content.header("k") == "v");
+        CHECK(from_frames(frames).content.header("k") == "v");
     }
 }
 

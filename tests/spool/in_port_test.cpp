@@ -8,6 +8,7 @@
 #include "core/batch.hpp"
 #include "core/context_parts.hpp"
 #include "core/envelope.hpp"
+#include "core/envelope_batch.hpp"
 #include "ferry/administrator.hpp"
 #include "ferry/error.hpp"
 #include "ferry/puller.hpp"
@@ -211,6 +212,30 @@ TEST_CASE("in port: told to leave it stores what had come, and what it cannot st
     CHECK_FALSE(stuck.port.left());
     stuck.port.give_up();
     CHECK(stuck.port.stats().lost == 1);
+}
+
+TEST_CASE("in port: what comes in batches is stored message by message, and what of one is spoiled is lost") {
+    answered_port scene;
+    pusher batching{scene.context, ferry::connect(scene.port.stats().endpoint), {.batch = true}};
+    constexpr std::size_t messages = 3000;
+    for (std::size_t i = 0; i < messages; ++i)
+        REQUIRE(batching.send(std::to_string(i), 20s) == outcome::done);
+    scene.turn_until([&] { return scene.stored.size() == messages; }, takes_all);
+    for (std::size_t i = 0; i < messages; ++i) REQUIRE(scene.stored[i] == std::to_string(i));
+    CHECK(scene.port.stats().received == messages);
+
+    zmq::socket_t forger{scene.context.internals().zmq, zmq::socket_type::push};
+    forger.set(zmq::sockopt::linger, 0);
+    forger.connect(scene.port.stats().endpoint);
+    std::string items;
+    append_payload(items, "whole");
+    items += "spoiled";
+    for (const std::string& part : {std::string{}, encode_batch_header({}, 3)})
+        REQUIRE(forger.send(zmq::buffer(part), zmq::send_flags::sndmore));
+    REQUIRE(forger.send(zmq::buffer(items), zmq::send_flags::none));
+    scene.turn_until([&] { return scene.stored.size() == messages + 1; }, takes_all);
+    CHECK(scene.stored.back() == "whole");
+    CHECK(scene.port.stats().lost == 2);
 }
 
 TEST_CASE("ports: frames, topic, headers and payload of any shape come out as they went in") {

@@ -1,0 +1,77 @@
+#include "core/envelope_batch.hpp"
+
+#include "core/header_map.hpp"
+
+namespace ferry {
+namespace {
+
+constexpr std::size_t producer_id_bytes = 8;
+
+}  // namespace
+
+std::string encode_batch_header(const stamp& first, std::uint64_t messages) {
+    std::string bytes{envelope_batch_magic};
+    std::string id = first.producer_id;
+    id.resize(producer_id_bytes);
+    pack_writer{bytes}
+        .array(5)
+        .bytes(id)
+        .number(first.epoch)
+        .number(first.sequence)
+        .number(first.time_ns)
+        .number(messages);
+    return bytes;
+}
+
+const char* envelope_batch::open(std::span<frame> frames) {
+    left_ = 0;
+    pack_cursor from{frames[1].view().substr(envelope_batch_magic.size())};
+    const std::uint32_t fields = from.array();
+    sent_by_.producer_id = from.bytes();
+    sent_by_.epoch = from.number();
+    sent_by_.sequence = from.number();
+    sent_by_.time_ns = from.number();
+    const std::uint64_t messages = from.number();
+    for (std::uint32_t left = fields; left > 5; --left) from.skip();
+    if (fields < 5 || !from.good() || !from.at_end()) return "the header of a batch is no array of five";
+    if (sent_by_.producer_id.size() != producer_id_bytes) return "the producer id is not 8 bytes";
+    // Each takes three bytes at least.
+    if (messages == 0 || messages > frames[2].size() / 3) return "the header of a batch says what cannot be";
+    if (sent_by_.sequence + messages < messages) return "the numbers of a batch run over";
+    // A long topic is shared by all messages.
+    const auto topic = std::make_shared<const frame>(std::move(frames[0]));
+    topic_ = frame{topic, topic->view()};
+    items_ = std::make_shared<const frame>(std::move(frames[2]));
+    cursor_ = batch_cursor{items_->view()};
+    left_ = messages;
+    return nullptr;
+}
+
+// A copy of few bytes costs less than a share of them.
+frame envelope_batch::part(std::string_view bytes) const {
+    return bytes.size() <= frame::inside_bytes_max ? frame{bytes} : frame{items_, bytes};
+}
+
+void envelope_batch::take(std::optional<message>& into) {
+    const std::optional<item_view> item = cursor_.next();
+    if (!item || left_ == 0) return;
+    message& content = into.emplace(part(item->payload));
+    if (item->topic)
+        content.set_topic(part(*item->topic));
+    else if (!topic_.empty())
+        content.set_topic(topic_);
+    if (!add_extras(*item, content)) return into.reset();
+    if (sent_by_.epoch > 0) content.set_sent_by(sent_by_);
+    step();
+}
+
+void envelope_batch::skip(std::uint64_t messages) {
+    for (; messages > 0 && left_ > 0 && cursor_.next(); --messages) step();
+}
+
+void envelope_batch::step() noexcept {
+    if (sent_by_.sequence > 0) ++sent_by_.sequence;
+    --left_;
+}
+
+}  // namespace ferry
