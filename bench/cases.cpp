@@ -5,6 +5,7 @@
 
 #include "bench/child.hpp"
 #include "bench/fresh_spool.hpp"
+#include "bench/meter.hpp"
 
 namespace ferry::bench {
 namespace {
@@ -14,18 +15,24 @@ using clock = std::chrono::steady_clock;
 constexpr const char* any_port = "tcp://127.0.0.1:*";
 
 sample direct(const std::string& who, const std::string& kind, std::size_t size) {
-    child receiver{{"receive", who, kind, any_port}};
+    child receiver{{"receive", who, kind, any_port, std::to_string(window.count()), std::to_string(size)}};
     const std::string where = receiver.line();
     child sender{{"send", who, kind, where, receiver.line(), std::to_string(size)}};
     return rate_of(receiver.line());
 }
 
-// The peers are plain on both sides: only the device differs.
-sample through(const std::string& who, const std::string& device, const std::string& kind, std::size_t size) {
-    child middle{{"device", who, device}};
+// What is sent, and by whom, through whose device.
+struct passage {
+    std::string device, device_by;
+    std::string kind, peers_by;
+};
+
+sample through(const passage& what, std::size_t size) {
+    child middle{{"device", what.device_by, what.device}};
     const std::string front = middle.line();
-    child receiver{{"receive", "plain", kind, middle.line()}};
-    child sender{{"send", "plain", kind, front, receiver.line(), std::to_string(size)}};
+    child receiver{{"receive", what.peers_by, what.kind, middle.line(), std::to_string(window.count()),
+                    std::to_string(size)}};
+    child sender{{"send", what.peers_by, what.kind, front, receiver.line(), std::to_string(size)}};
     return rate_of(receiver.line());
 }
 
@@ -89,14 +96,25 @@ std::vector<bench_case> all_cases(const std::string& directory, const std::strin
                        [=] { return direct("ferry", kind, size); },
                        [=] { return direct("plain", kind, size); }});
     };
-    const auto add_device = [&](std::string name, std::string kind, std::size_t size) {
-        all.push_back({name, size, "msg/s", "zmq_proxy", [=] { return through("ferry", name, kind, size); },
-                       [=] { return through("plain", name, kind, size); }});
+    // The peers are plain on both sides, so that only the device differs; but for batches, which they do not
+    // know.
+    const auto add_device = [&](std::string device, std::string kind, std::size_t size) {
+        const bool batches = kind.ends_with("-batch");
+        all.push_back({device + (batches ? ", batches" : ""), size, "msg/s", "zmq_proxy",
+                       [=] {
+                           return through({device, "ferry", kind, batches ? "ferry" : "plain"}, size);
+                       },
+                       [=] {
+                           return through({device, "plain", kind, "plain"}, size);
+                       }});
     };
     for (const std::size_t size : {64, 1024}) add("push/pull", "push", size);
     for (const std::size_t size : {64, 1024}) add("pub/sub, no envelope", "pub", size);
     for (const std::size_t size : {64, 1024}) add("pub/sub, losses counted", "counted", size);
+    for (const std::size_t size : {64, 1024}) add("push/pull, batches", "push-batch", size);
+    for (const std::size_t size : {64, 1024}) add("pub/sub, batches", "pub-batch", size);
     for (const std::size_t size : {64, 1024}) add_device("forwarder", "pub", size);
+    add_device("forwarder", "pub-batch", 64);
     add_device("streamer", "push", 64);
     add_rival_cases(all, directory,
                     {[=](std::size_t size) { return put(directory, size); },

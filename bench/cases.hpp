@@ -12,6 +12,7 @@ namespace ferry::bench {
 struct sample {
     double value = 0;
     std::uint64_t lost = 0;
+    double p50_us = 0, p99_us = 0;  ///< 0 where it was not asked
 };
 
 struct bench_case {

@@ -10,19 +10,26 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "bench/roles.hpp"
+
 namespace ferry::bench {
 namespace {
 
 constexpr int patience_ms = 60'000;
+int give_up = -1;
 
 }  // namespace
+
+void give_up_when_readable(int descriptor) {
+    give_up = descriptor;
+}
 
 std::string own_path() {
     return std::filesystem::read_symlink("/proc/self/exe").string();
 }
 
 child::child(std::vector<std::string> role) {
-    role.insert(role.begin(), "--role");
+    role.insert(role.begin(), std::string{role_flag});
     start(own_path(), std::move(role));
 }
 
@@ -40,10 +47,10 @@ void child::start(const std::string& program, std::vector<std::string> arguments
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     std::string first = program;
-    std::vector<char*> words{first.data()};
-    for (std::string& each : arguments) words.push_back(each.data());
-    words.push_back(nullptr);
-    const int failure = ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, words.data(), environ);
+    std::vector<char*> given{first.data()};
+    for (std::string& each : arguments) given.push_back(each.data());
+    given.push_back(nullptr);
+    const int failure = ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, given.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
     if (failure != 0) {
@@ -67,9 +74,10 @@ std::string child::line() {
             said_.erase(0, end + 1);
             return text;
         }
-        pollfd watched{output_, POLLIN, 0};
+        pollfd watched[2]{{output_, POLLIN, 0}, {give_up, POLLIN, 0}};
         char bytes[4096];
-        const ssize_t count = ::poll(&watched, 1, patience_ms) > 0 ? ::read(output_, bytes, sizeof bytes) : 0;
+        const bool said = ::poll(watched, 2, patience_ms) > 0 && watched[1].revents == 0;
+        const ssize_t count = said ? ::read(output_, bytes, sizeof bytes) : 0;
         if (count <= 0) throw std::runtime_error{"no word from " + name_};
         said_.append(bytes, static_cast<std::size_t>(count));
     }

@@ -38,6 +38,9 @@ class child {
     std::string name_;
 };
 
+/// Whoever waits for a line gives up when this descriptor becomes readable. Before the first child.
+void give_up_when_readable(int descriptor);
+
 /// The path of this program.
 std::string own_path();
 

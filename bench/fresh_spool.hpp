@@ -18,14 +18,15 @@
 
 namespace ferry::bench {
 
-/// What a role printed: "COUNT SECONDS LOST".
+/// What a role printed: "COUNT SECONDS LOST", and how long messages took where it knows.
 inline sample rate_of(const std::string& result) {
     unsigned long long count = 0;
     unsigned long long lost = 0;
-    double seconds = 0;
-    if (std::sscanf(result.c_str(), "%llu %lf %llu", &count, &seconds, &lost) != 3 || seconds <= 0)
+    double seconds = 0, p50 = 0, p99 = 0;
+    if (std::sscanf(result.c_str(), "%llu %lf %llu %lf %lf", &count, &seconds, &lost, &p50, &p99) < 3 ||
+        seconds <= 0)
         throw std::runtime_error{"not a result: " + result};
-    return {static_cast<double>(count) / seconds, lost};
+    return {static_cast<double>(count) / seconds, lost, p50, p99};
 }
 
 class fresh_spool {

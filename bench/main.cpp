@@ -12,7 +12,6 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -27,22 +26,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::map<std::string, void (*)(const words&)>& roles() {
-    static const std::map<std::string, void (*)(const words&)> all = {
-        {"send", send_role},
-        {"receive", receive_role},
+// Beyond those of every program.
+const role_table& own_roles() {
+    static const role_table all = {
         {"device", device_role},
-        {"spool", spool_role},
-        {"fill", fill_role},
-        {"put", put_role},
-        {"take", take_role},
-        {"take-on", take_on_role},
         {"fill-late", fill_late_role},
         {"crowd", crowd_role},
         {"scatter", scatter_role},
-        {"bare-hop", bare_hop_role},
-        {"bare-put", bare_put_role},
-        {"bare-take", bare_take_role},
         {"put-allocations", put_allocations_role},
         {"take-allocations", take_allocations_role},
 #ifdef FERRY_BENCH_REDIS
@@ -168,10 +158,7 @@ int bench(const words& arguments) {
 int main(int argc, char** argv) {
     ferry::bench::words arguments(argv + 1, argv + argc);
     try {
-        if (arguments.size() < 2 || arguments[0] != "--role") return ferry::bench::bench(arguments);
-        const auto role = ferry::bench::roles().at(arguments[1]);
-        role({arguments.begin() + 2, arguments.end()});
-        return 0;
+        return ferry::bench::plays(arguments, ferry::bench::own_roles()) ? 0 : ferry::bench::bench(arguments);
     } catch (const std::exception& failure) {
         std::fprintf(stderr, "ferry_bench: %s\n", failure.what());
         return 1;

@@ -4,8 +4,8 @@
 #include <random>
 #include <stdexcept>
 
-#include "bench/allocations.hpp"
 #include "bench/meter.hpp"
+#include "bench/pace.hpp"
 #include "bench/roles.hpp"
 #include "bench/window.hpp"
 #include "ferry/consumer.hpp"
@@ -18,16 +18,12 @@ namespace {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-constexpr const char* stream = "bench";
-
-consumer_options taking() {
-    return {.stream = stream, .group = "bench"};
+std::chrono::milliseconds hop_window_of(const words& arguments, std::size_t at) {
+    return arguments.size() > at ? std::chrono::milliseconds{std::stoll(arguments[at])} : hop_window;
 }
 
-void take_one(consumer& work) {
-    auto d = work.next(20s);
-    if (!d) throw std::runtime_error{"no message to take"};
-    d->ack();
+consumer_options taking() {
+    return {.stream = bench_stream, .group = bench_stream};
 }
 
 }  // namespace
@@ -43,7 +39,7 @@ void spool_role(const words& arguments) {
 
 void fill_role(const words& arguments) {
     context context;
-    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = stream}};
+    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = bench_stream}};
     numbered_body body{std::stoul(arguments.at(1))};
     const std::uint64_t count = std::stoull(arguments.at(2));
     jobs.wait_for_spool();
@@ -55,7 +51,7 @@ void fill_role(const words& arguments) {
 
 void fill_late_role(const words& arguments) {
     context context;
-    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = stream}};
+    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = bench_stream}};
     numbered_body body{std::stoul(arguments.at(1))};
     const std::uint64_t count = std::stoull(arguments.at(2));
     const std::uint64_t from_ms = std::stoull(arguments.at(3));
@@ -79,11 +75,11 @@ void crowd_role(const words& arguments) {
     const bool streams = arguments.at(1) == "streams";
     std::vector<std::unique_ptr<consumer>> all;
     std::vector<delivery> held;
-    producer{context, at, {.stream = stream}}.put("held");
+    producer{context, at, {.stream = bench_stream}}.put("held");
     for (std::uint64_t i = 0; i < std::stoull(arguments.at(2)); ++i) {
         const std::string name = "crowd-" + std::to_string(i);
         if (streams) producer{context, at, {.stream = name}}.put("held");
-        consumer_options of{.stream = streams ? name : stream, .group = streams ? "bench" : name};
+        consumer_options of{.stream = streams ? name : bench_stream, .group = streams ? bench_stream : name};
         of.credit = 1;
         all.push_back(std::make_unique<consumer>(context, at, of));
         auto got = all.back()->next(20s);
@@ -97,11 +93,20 @@ void crowd_role(const words& arguments) {
 
 void put_role(const words& arguments) {
     context context;
-    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = stream}};
+    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = bench_stream}};
     numbered_body body{std::stoul(arguments.at(1))};
     jobs.wait_for_spool();
-    measure([&] { jobs.put(body.next()); }, [&] { return jobs.stats().confirmed; });
+    measure([&] { jobs.put(body.next()); }, [&] { return jobs.stats().confirmed; },
+            hop_window_of(arguments, 2));
     jobs.flush();
+}
+
+void put_paced_role(const words& arguments) {
+    context context;
+    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = bench_stream}};
+    numbered_body body{std::stoul(arguments.at(1))};
+    jobs.wait_for_spool();
+    for (pace by{std::stod(arguments.at(2))};;) jobs.put(body.next(by.next()));
 }
 
 void scatter_role(const words& arguments) {
@@ -138,36 +143,20 @@ void take_role(const words& arguments) {
 void take_on_role(const words& arguments) {
     context context;
     consumer work{context, ferry::connect(arguments.at(0)), taking()};
-    measure([&] { take_one(work); }, [&] { return work.stats().acked; });
+    measure([&] { take_one(work); }, [&] { return work.stats().acked; }, hop_window_of(arguments, 1));
 }
 
-// With all that the threads behind a producer or consumer ask for.
-template <typename Step, typename Settle>
-void count_allocations(std::uint64_t count, Step step, Settle settle) {
-    for (std::uint64_t i = 0; i < count / 10; ++i) step();
-    settle();
-    const std::uint64_t before = allocations();
-    for (std::uint64_t i = 0; i < count; ++i) step();
-    settle();
-    std::printf("%llu %.3f 0\n", static_cast<unsigned long long>(allocations() - before),
-                static_cast<double>(count) / 1000);
-    std::fflush(stdout);
-}
-
-void put_allocations_role(const words& arguments) {
-    context context;
-    producer jobs{context, ferry::connect(arguments.at(0)), {.stream = stream}};
-    numbered_body body{100};
-    jobs.wait_for_spool();
-    count_allocations(
-        std::stoull(arguments.at(1)), [&] { jobs.put(body.next()); }, [&] { jobs.flush(); });
-}
-
-void take_allocations_role(const words& arguments) {
+void take_timed_role(const words& arguments) {
     context context;
     consumer work{context, ferry::connect(arguments.at(0)), taking()};
-    count_allocations(
-        std::stoull(arguments.at(1)), [&] { take_one(work); }, [&] { work.flush(); });
+    meter meter{hop_window_of(arguments, 1)};
+    while (!meter.over()) {
+        auto given = work.next(20s);
+        if (!given) throw std::runtime_error{"no message to take"};
+        meter.take(given->body());
+        given->ack();
+    }
+    meter.report();
 }
 
 }  // namespace ferry::bench

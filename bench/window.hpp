@@ -7,22 +7,26 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "bench/latencies.hpp"
+
 namespace ferry::bench {
 
 inline constexpr std::chrono::milliseconds hop_warm_up{300};
 inline constexpr std::chrono::milliseconds hop_window{1000};
 
-/// A role's result: "COUNT SECONDS LOST" on stdout.
-inline void report(std::uint64_t count, std::chrono::steady_clock::duration took, std::uint64_t lost) {
-    std::printf("%llu %.6f %llu\n", static_cast<unsigned long long>(count),
-                std::chrono::duration<double>(took).count(), static_cast<unsigned long long>(lost));
+/// A role's result: "COUNT SECONDS LOST P50 P99" on stdout, the last two in microseconds.
+inline void report(std::uint64_t count, std::chrono::nanoseconds lasted, std::uint64_t lost,
+                   const latencies& took = {}) {
+    std::printf("%llu %.6f %llu %.3f %.3f\n", static_cast<unsigned long long>(count),
+                std::chrono::duration<double>(lasted).count(), static_cast<unsigned long long>(lost),
+                took.microseconds(0.5), took.microseconds(0.99));
     std::fflush(stdout);
 }
 
 /// Reports what `total` grows by in the window, with `step` done all the time. The clock is read once in 64
 /// steps.
 template <typename Step, typename Total>
-void measure(Step step, Total total) {
+void measure(Step step, Total total, std::chrono::milliseconds lasts = hop_window) {
     using clock = std::chrono::steady_clock;
     const auto run_until = [&](clock::time_point end) {
         do {
@@ -33,7 +37,7 @@ void measure(Step step, Total total) {
     run_until(begin + hop_warm_up);
     const std::uint64_t before = total();
     const auto from = clock::now();
-    run_until(from + hop_window);
+    run_until(from + lasts);
     const std::uint64_t after = total();
     report(after - before, clock::now() - from, 0);
 }

@@ -12,10 +12,10 @@ namespace ferry::cli {
 namespace {
 
 constexpr std::array all_commands = {
-    &pub_command,      &sub_command,   &push_command,   &pull_command,      &req_command,
-    &rep_command,      &put_command,   &take_command,   &forwarder_command, &queue_command,
-    &streamer_command, &spool_command, &stream_command, &group_command,     &dead_command,
-    &verify_command,   &dump_command,  &demo_command,   &help_command,      &version_command,
+    &pub_command,    &sub_command,   &push_command,      &pull_command,   &req_command,      &rep_command,
+    &put_command,    &take_command,  &forwarder_command, &queue_command,  &streamer_command, &spool_command,
+    &stream_command, &group_command, &dead_command,      &verify_command, &dump_command,     &bench_command,
+    &demo_command,   &help_command,  &version_command,
 };
 
 // A row stands in the overview as soon as one of its commands is built.
@@ -25,7 +25,7 @@ struct row {
     std::string_view what;
 };
 
-constexpr std::array<row, 12> rows = {
+constexpr std::array<row, 13> rows = {
     {{"Messages", "pub sub", "publish messages, subscribe to topics"},
      {"", "push pull", "hand work to pullers in turn, take it"},
      {"", "req rep", "ask and print the reply, answer"},
@@ -35,6 +35,7 @@ constexpr std::array<row, 12> rows = {
      {"Streams", "stream group", "list, show, make, change, remove them in a spool"},
      {"", "dead", "list, show, redrive, drop what failed too often"},
      {"", "verify dump", "check and print a spool's directory, off line"},
+     {"Measure", "bench", "how fast it is here, beside plain libzmq"},
      {"Other", "demo", "run all of it on real data"},
      {"", "help", "help COMMAND; help examples [COMMAND]"},
      {"", "version", "versions of ferry and libzmq"}}};

@@ -26,6 +26,7 @@ extern const command group_command;
 extern const command dead_command;
 extern const command verify_command;
 extern const command dump_command;
+extern const command bench_command;
 extern const command demo_command;
 extern const command help_command;
 extern const command version_command;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/roles.hpp"
 #include "cli/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/output.hpp"
@@ -49,8 +50,18 @@ int run(const command& what, std::vector<std::string> words) {
     return to_int(exit_code::failed);
 }
 
+// `ferry bench` starts this program again for each process it needs.
+int play(const std::vector<std::string>& words) try {
+    bench::plays(words);
+    return to_int(exit_code::done);
+} catch (const std::exception& problem) {
+    talk{}.complain("bench", problem.what());
+    return to_int(exit_code::failed);
+}
+
 int choose(std::vector<std::string> words) {
     if (words.empty()) return run(help_command, {});
+    if (words.front() == bench::role_flag) return play(words);
     std::string name = std::move(words.front());
     words.erase(words.begin());
     if (name == "--help" || name == "-h") name = "help";

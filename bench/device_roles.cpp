@@ -1,0 +1,53 @@
+// What may stand in between: ferry's devices, and zmq_proxy with the same sockets.
+#include <cstdio>
+#include <zmq.hpp>
+
+#include "bench/flow.hpp"
+#include "bench/roles.hpp"
+#include "ferry/forwarder.hpp"
+#include "ferry/streamer.hpp"
+
+namespace ferry::bench {
+namespace {
+
+constexpr const char* any_port = "tcp://127.0.0.1:*";
+
+void say(const std::string& line) {
+    std::printf("%s\n", line.c_str());
+    std::fflush(stdout);
+}
+
+template <typename Device>
+void run_device() {
+    context context;
+    Device device{context,
+                  ferry::bind(any_port),
+                  ferry::bind(any_port),
+                  {.socket = {.high_water_mark = high_water_mark}}};
+    for (const std::string& each : device.endpoints()) say(each);
+    device.run();
+}
+
+void run_proxy(zmq::socket_type front_type, zmq::socket_type back_type) {
+    zmq::context_t context;
+    zmq::socket_t front{context, front_type};
+    zmq::socket_t back{context, back_type};
+    for (zmq::socket_t* each : {&front, &back}) {
+        each->set(zmq::sockopt::sndhwm, high_water_mark);
+        each->set(zmq::sockopt::rcvhwm, high_water_mark);
+        each->bind(any_port);
+        say(each->get(zmq::sockopt::last_endpoint));
+    }
+    zmq::proxy(front, back);
+}
+
+}  // namespace
+
+void device_role(const words& arguments) {
+    const bool is_streamer = arguments.at(1) == "streamer";
+    if (arguments.at(0) == "ferry") return is_streamer ? run_device<streamer>() : run_device<forwarder>();
+    is_streamer ? run_proxy(zmq::socket_type::pull, zmq::socket_type::push)
+                : run_proxy(zmq::socket_type::xsub, zmq::socket_type::xpub);
+}
+
+}  // namespace ferry::bench
