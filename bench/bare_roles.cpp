@@ -148,7 +148,8 @@ void bare_put_role(const words& arguments) {
         gathered = 0;
         for (++under_way; under_way >= under_way_most;) hear();
     };
-    measure_and_go_on(step, [&] { return confirmed * each_has; });
+    measure_and_go_on(
+        step, [&] { return confirmed * each_has; }, hop_window_of(arguments, 2));
 }
 
 void bare_take_role(const words& arguments) {
@@ -168,7 +169,8 @@ void bare_take_role(const words& arguments) {
         at += sizeof length + length;
         ++taken;
     };
-    measure_and_go_on(step, [&] { return taken; });
+    measure_and_go_on(
+        step, [&] { return taken; }, hop_window_of(arguments, 1));
 }
 
 }  // namespace ferry::bench

@@ -15,7 +15,7 @@
 namespace ferry::bench {
 namespace {
 
-constexpr int patience_ms = 60'000;
+constexpr std::chrono::milliseconds patience{60'000};
 int give_up = -1;
 
 }  // namespace
@@ -67,7 +67,7 @@ child::~child() {
     ::close(output_);
 }
 
-std::string child::line() {
+std::string child::line(std::chrono::milliseconds lasts) {
     while (true) {
         if (const auto end = said_.find('\n'); end != std::string::npos) {
             std::string text = said_.substr(0, end);
@@ -76,7 +76,8 @@ std::string child::line() {
         }
         pollfd watched[2]{{output_, POLLIN, 0}, {give_up, POLLIN, 0}};
         char bytes[4096];
-        const bool said = ::poll(watched, 2, patience_ms) > 0 && watched[1].revents == 0;
+        const bool said =
+            ::poll(watched, 2, static_cast<int>((patience + lasts).count())) > 0 && watched[1].revents == 0;
         const ssize_t count = said ? ::read(output_, bytes, sizeof bytes) : 0;
         if (count <= 0) throw std::runtime_error{"no word from " + name_};
         said_.append(bytes, static_cast<std::size_t>(count));

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,9 @@ class child {
     child(const child&) = delete;
     child& operator=(const child&) = delete;
 
-    /// The next line it prints; throws when it ends, or is silent for a minute, instead.
-    std::string line();
+    /// The next line it prints; throws when it ends, or is silent for a minute beyond what it `lasts`,
+    /// instead.
+    std::string line(std::chrono::milliseconds lasts = {});
     /// Waits for its end: its exit status, or 128 + the signal.
     int wait();
     pid_t pid() const noexcept { return pid_; }

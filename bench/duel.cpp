@@ -48,7 +48,7 @@ sample duel::ask_and_answer(const std::string& who, double rate) const {
     child answerer{{"answer", who, anywhere(how_.transport)}};
     child asker{{"ask", who, answerer.line(), std::to_string(how_.size), std::to_string(rate),
                  std::to_string(how_.lasts.count())}};
-    return rate_of(asker.line());
+    return rate_of(asker.line(how_.lasts));
 }
 
 sample duel::send_and_receive(const std::string& who, double rate) const {
@@ -62,13 +62,13 @@ sample duel::send_and_receive(const std::string& who, double rate) const {
     const std::string lasts = std::to_string(how_.lasts.count());
     if (how_.transport == "inproc") {
         child both{{"inproc", who, kind, size, std::to_string(rate), lasts}};
-        return rate_of(both.line());
+        return rate_of(both.line(how_.lasts));
     }
     if (kind == "req") return ask_and_answer(who, rate);
     child receiver{{"receive", who, kind, anywhere(how_.transport), lasts, size, std::to_string(rate)}};
     const std::string where = receiver.line();
     child sender{{"send", who, kind, where, receiver.line(), size, std::to_string(rate)}};
-    return rate_of(receiver.line());
+    return rate_of(receiver.line(how_.lasts));
 }
 
 // Put, synced, confirmed, taken and acked; the slower side counts.
@@ -79,12 +79,12 @@ sample duel::keep(double rate) const {
     if (rate > 0) {
         child producer{{"put-paced", spool.endpoint(), size, std::to_string(rate)}};
         child consumer{{"take-timed", spool.endpoint(), lasts}};
-        return rate_of(consumer.line());
+        return rate_of(consumer.line(how_.lasts));
     }
     child producer{{"put", spool.endpoint(), size, lasts}};
-    child consumer{{"take-on", spool.endpoint(), lasts}};
-    const sample in = rate_of(producer.line());
-    const sample out = rate_of(consumer.line());
+    child consumer{{"take-on", spool.endpoint(), lasts, size}};
+    const sample in = rate_of(producer.line(how_.lasts));
+    const sample out = rate_of(consumer.line(how_.lasts));
     return {std::min(in.value, out.value), in.lost + out.lost};
 }
 
@@ -93,10 +93,11 @@ sample duel::bare_hop() const {
     child hop{{"bare-hop", log, "deliver"}};
     const std::string in = hop.line();
     const std::string out = hop.line();
-    child producer{{"bare-put", in, std::to_string(how_.size)}};
-    child consumer{{"bare-take", out}};
-    const double put = rate_of(producer.line()).value;
-    const double taken = rate_of(consumer.line()).value;
+    const std::string lasts = std::to_string(how_.lasts.count());
+    child producer{{"bare-put", in, std::to_string(how_.size), lasts}};
+    child consumer{{"bare-take", out, lasts}};
+    const double put = rate_of(producer.line(how_.lasts)).value;
+    const double taken = rate_of(consumer.line(how_.lasts)).value;
     std::filesystem::remove(log);
     return {std::min(put, taken), 0};
 }

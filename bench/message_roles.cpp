@@ -99,7 +99,7 @@ void send_by_ferry(contexts& in, const shape& what, const sending& how) {
     publisher out{in.ours,
                   parsed(how.where),
                   {.envelope = what.enveloped() ? envelope_mode::full : envelope_mode::none,
-                   .overflow = what.batch ? overflow::block : overflow::drop_newest,
+                   .overflow = what.batch && how.rate == 0 ? overflow::block : overflow::drop_newest,
                    .batch = what.batch,
                    .socket = {.high_water_mark = flow{how.size}.queue}}};
     out.wait_for_subscribers(1);

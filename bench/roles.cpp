@@ -28,6 +28,8 @@ bool plays(const words& arguments, const role_table& more) {
     if (arguments.size() < 2 || arguments[0] != role_flag) return false;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // roles do not outlive who started them
     const auto found = more.find(arguments[1]);
+    if (found == more.end() && !common().contains(arguments[1]))
+        throw std::runtime_error{"no such role: " + arguments[1]};
     const auto role = found != more.end() ? found->second : common().at(arguments[1]);
     role({arguments.begin() + 2, arguments.end()});
     return true;

@@ -18,17 +18,16 @@
 //     crowd ENDPOINT streams|groups COUNT   consumers that hold one message each, of as many streams or
 //     groups;
 //                                       prints "ready", until it is killed
-//     put ENDPOINT SIZE [MS]            for a fixed time; prints "COUNT SECONDS LOST" of what was confirmed
-//     put-paced ENDPOINT SIZE RATE      until it is killed
-//     take-timed ENDPOINT MS            prints "COUNT SECONDS LOST P50 P99" of these, from when they were due
-//     take ENDPOINT COUNT               prints it of what was acked, the first tenth excluded
-//     scatter ENDPOINT SIZE STREAMS     the same, each message to another of so many streams
-//     take-on ENDPOINT [MS]             the same for a fixed time
+//     put ENDPOINT SIZE [MS]            prints "COUNT SECONDS LOST" of what was confirmed in that time, and
+//     goes on put-paced ENDPOINT SIZE RATE      until it is killed take-timed ENDPOINT MS            prints
+//     "COUNT SECONDS LOST P50 P99" of these, from when they were due take ENDPOINT COUNT               prints
+//     it of what was acked, the first tenth excluded scatter ENDPOINT SIZE STREAMS     the same, each message
+//     to another of so many streams take-on ENDPOINT [MS SIZE]        the same for a fixed time
 //     put-allocations ENDPOINT COUNT, take-allocations ENDPOINT COUNT
 //                                       "ALLOCATIONS THOUSANDS 0" of so many messages, after a tenth of them
 //     bare-hop FILE deliver|keep        prints where it takes batches and where it gives them
-//     bare-put ENDPOINT SIZE            as put, at a bare hop
-//     bare-take ENDPOINT                as take-on
+//     bare-put ENDPOINT SIZE [MS]       as put, at a bare hop
+//     bare-take ENDPOINT [MS]           as take-on
 //     redis-put PORT SIZE, redis-take PORT, nats-make PORT, nats-put PORT SIZE, nats-take PORT
 //                                       the same at other servers, where they are installed
 #pragma once

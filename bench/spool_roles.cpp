@@ -18,10 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-std::chrono::milliseconds hop_window_of(const words& arguments, std::size_t at) {
-    return arguments.size() > at ? std::chrono::milliseconds{std::stoll(arguments[at])} : hop_window;
-}
-
 consumer_options taking() {
     return {.stream = bench_stream, .group = bench_stream};
 }
@@ -96,9 +92,8 @@ void put_role(const words& arguments) {
     producer jobs{context, ferry::connect(arguments.at(0)), {.stream = bench_stream}};
     numbered_body body{std::stoul(arguments.at(1))};
     jobs.wait_for_spool();
-    measure([&] { jobs.put(body.next()); }, [&] { return jobs.stats().confirmed; },
-            hop_window_of(arguments, 2));
-    jobs.flush();
+    measure_and_go_on([&] { jobs.put(body.next()); }, [&] { return jobs.stats().confirmed; },
+                      hop_window_of(arguments, 2), steps_of(std::stoul(arguments.at(1))));
 }
 
 void put_paced_role(const words& arguments) {
@@ -143,7 +138,9 @@ void take_role(const words& arguments) {
 void take_on_role(const words& arguments) {
     context context;
     consumer work{context, ferry::connect(arguments.at(0)), taking()};
-    measure([&] { take_one(work); }, [&] { return work.stats().acked; }, hop_window_of(arguments, 1));
+    const std::size_t size = arguments.size() > 2 ? std::stoul(arguments[2]) : 100;
+    measure([&] { take_one(work); }, [&] { return work.stats().acked; }, hop_window_of(arguments, 1),
+            steps_of(size));
 }
 
 void take_timed_role(const words& arguments) {

@@ -3,9 +3,12 @@
 //     measure([&] { jobs.put(body.next()); }, [&] { return jobs.stats().confirmed; });
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "bench/latencies.hpp"
 
@@ -23,14 +26,23 @@ inline void report(std::uint64_t count, std::chrono::nanoseconds lasted, std::ui
     std::fflush(stdout);
 }
 
-/// Reports what `total` grows by in the window, with `step` done all the time. The clock is read once in 64
-/// steps.
+/// How long a role goes on, where it was told, which is its `at`-th word.
+inline std::chrono::milliseconds hop_window_of(const std::vector<std::string>& told, std::size_t at) {
+    return told.size() > at ? std::chrono::milliseconds{std::stoll(told[at])} : hop_window;
+}
+
+/// After so many steps of a size the clock is read: few of the large ones, each of which takes a while.
+inline int steps_of(std::size_t size) {
+    return static_cast<int>(std::clamp<std::size_t>((1 << 20) / size, 1, 64));
+}
+
+/// Reports what `total` grows by in the window, with `step` done all the time.
 template <typename Step, typename Total>
-void measure(Step step, Total total, std::chrono::milliseconds lasts = hop_window) {
+void measure(Step step, Total total, std::chrono::milliseconds lasts = hop_window, int steps = 64) {
     using clock = std::chrono::steady_clock;
     const auto run_until = [&](clock::time_point end) {
         do {
-            for (int i = 0; i < 64; ++i) step();
+            for (int i = 0; i < steps; ++i) step();
         } while (clock::now() < end);
     };
     const auto begin = clock::now();
@@ -44,8 +56,9 @@ void measure(Step step, Total total, std::chrono::milliseconds lasts = hop_windo
 
 /// The same, and goes on until the process is killed: whoever takes is not done yet.
 template <typename Step, typename Total>
-[[noreturn]] void measure_and_go_on(Step step, Total total) {
-    measure(step, total);
+[[noreturn]] void measure_and_go_on(Step step, Total total, std::chrono::milliseconds lasts = hop_window,
+                                    int steps = 64) {
+    measure(step, total, lasts, steps);
     for (;;) step();
 }
 

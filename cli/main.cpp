@@ -61,7 +61,7 @@ int play(const std::vector<std::string>& words) try {
 
 int choose(std::vector<std::string> words) {
     if (words.empty()) return run(help_command, {});
-    if (words.front() == bench::role_flag) return play(words);
+    if (words.size() > 1 && words.front() == bench::role_flag) return play(words);
     std::string name = std::move(words.front());
     words.erase(words.begin());
     if (name == "--help" || name == "-h") name = "help";

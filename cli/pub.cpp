@@ -44,6 +44,10 @@ int run_pub(command_line& line) {
     const sender_line told = read_sender_line(line);
     const shared_flags& flags = told.flags;
     const pub_words read = read_words(told.words, flags);
+    const bool filtered_by_bytes =
+        !read.has_topic && flags.in.format != in_format::json && flags.envelope != envelope_mode::full;
+    if (flags.batch && filtered_by_bytes)
+        throw usage_error{"--batch needs a topic: messages without one are picked by their own bytes"};
 
     context context;
     context.stop_on_signals();

@@ -33,7 +33,8 @@ void append_item(std::string& batch, const message& message, bool with_topic) {
     if (fields == 1) return append_payload(batch, message.body());
     pack_writer out{batch};
     out.array(fields).bytes(message.body());
-    if (fields > 1) with_topic&& message.has_topic() ? out.bytes(message.topic()) : out.nil();
+    const bool topic = with_topic && message.has_topic();
+    if (fields > 1) topic ? out.bytes(message.topic()) : out.nil();
     if (fields > 2) {
         if (message.headers().empty())
             out.nil();

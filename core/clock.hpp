@@ -25,6 +25,12 @@ inline instant read_clocks() {
     return {count(steady_clock::now().time_since_epoch()), count(system_clock::now().time_since_epoch())};
 }
 
+inline std::uint64_t read_wall_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 /// The monotonic clock as of the last tick of the kernel, some milliseconds old at most: five times cheaper.
 inline std::uint64_t coarse_monotonic_ns() {
     timespec now{};

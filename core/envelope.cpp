@@ -7,9 +7,6 @@
 namespace ferry {
 namespace {
 
-constexpr std::size_t producer_id_bytes = 8;
-constexpr int depth_max = 4;
-
 const char* read_fields(std::string_view bytes, decoded_header& into) {
     pack_cursor from{bytes};
     if (from.array() < 5 || !from.good()) return "the header is no array of five";
@@ -21,7 +18,7 @@ const char* read_fields(std::string_view bytes, decoded_header& into) {
     into.sent_by.time_ns = from.number();
     if (!from.good()) return "epoch, sequence or time is no number";
     const char* const start = from.position();
-    from.skip(depth_max);
+    from.skip(envelope_header_depth_max);
     if (!from.good()) return "the header is cut short or too deep";
     auto headers = read_headers({start, static_cast<std::size_t>(from.position() - start)});
     if (!headers) return "a header is not text to text, number or bytes";
@@ -32,16 +29,21 @@ const char* read_fields(std::string_view bytes, decoded_header& into) {
 
 }  // namespace
 
-std::string encode_header(const stamp& stamp, const header_map& headers) {
-    std::string bytes{envelope_magic};
+void encode_header(std::string& into, const stamp& stamp, const header_map& headers) {
+    into = envelope_magic;
     std::string id = stamp.producer_id;
     id.resize(producer_id_bytes);
-    pack_writer out{bytes};
+    pack_writer out{into};
     out.array(5).bytes(id).number(stamp.epoch).number(stamp.sequence).number(stamp.time_ns);
     write_headers(out, headers);
-    if (bytes.size() > envelope_header_bytes_max)
-        throw error{errc::too_large, "the headers take " + std::to_string(bytes.size()) +
+    if (into.size() > envelope_header_bytes_max)
+        throw error{errc::too_large, "the headers take " + std::to_string(into.size()) +
                                          " bytes, the limit is " + std::to_string(envelope_header_bytes_max)};
+}
+
+std::string encode_header(const stamp& stamp, const header_map& headers) {
+    std::string bytes;
+    encode_header(bytes, stamp, headers);
     return bytes;
 }
 

@@ -21,9 +21,13 @@ inline constexpr std::string_view envelope_magic{
     "fy\x01",
     4};
 inline constexpr std::size_t envelope_header_bytes_max = 64 << 10;
+inline constexpr int envelope_header_depth_max = 4;
+inline constexpr std::size_t producer_id_bytes = 8;
 
 /// The header frame for these headers and this stamp. Throws errc::too_large above 64 KiB.
 std::string encode_header(const stamp& stamp, const header_map& headers);
+/// The same in a string that is used again.
+void encode_header(std::string& into, const stamp& stamp, const header_map& headers);
 
 /// Takes a header frame apart; nullptr-like `false` with a reason for bytes that are none.
 struct decoded_header {

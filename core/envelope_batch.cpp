@@ -1,14 +1,9 @@
 #include "core/envelope_batch.hpp"
 
-#include "core/header_map.hpp"
+#include "core/envelope.hpp"
+#include "core/shared_frame.hpp"
 
 namespace ferry {
-namespace {
-
-constexpr std::size_t producer_id_bytes = 8;
-
-}  // namespace
-
 std::string encode_batch_header(const stamp& first, std::uint64_t messages) {
     std::string bytes{envelope_batch_magic};
     std::string id = first.producer_id;
@@ -25,6 +20,7 @@ std::string encode_batch_header(const stamp& first, std::uint64_t messages) {
 
 const char* envelope_batch::open(std::span<frame> frames) {
     left_ = 0;
+    if (frames[1].size() > envelope_header_bytes_max) return "the header of a batch is longer than 64 KiB";
     pack_cursor from{frames[1].view().substr(envelope_batch_magic.size())};
     const std::uint32_t fields = from.array();
     sent_by_.producer_id = from.bytes();
@@ -32,7 +28,7 @@ const char* envelope_batch::open(std::span<frame> frames) {
     sent_by_.sequence = from.number();
     sent_by_.time_ns = from.number();
     const std::uint64_t messages = from.number();
-    for (std::uint32_t left = fields; left > 5; --left) from.skip();
+    for (std::uint32_t left = fields; left > 5; --left) from.skip(envelope_header_depth_max);
     if (fields < 5 || !from.good() || !from.at_end()) return "the header of a batch is no array of five";
     if (sent_by_.producer_id.size() != producer_id_bytes) return "the producer id is not 8 bytes";
     // Each takes three bytes at least.
@@ -47,9 +43,9 @@ const char* envelope_batch::open(std::span<frame> frames) {
     return nullptr;
 }
 
-// A copy of few bytes costs less than a share of them.
+// Who keeps a small message must not keep its batch.
 frame envelope_batch::part(std::string_view bytes) const {
-    return bytes.size() <= frame::inside_bytes_max ? frame{bytes} : frame{items_, bytes};
+    return bytes.size() < copy_below_bytes ? frame{bytes} : frame{items_, bytes};
 }
 
 void envelope_batch::take(std::optional<message>& into) {
@@ -66,7 +62,10 @@ void envelope_batch::take(std::optional<message>& into) {
 }
 
 void envelope_batch::skip(std::uint64_t messages) {
-    for (; messages > 0 && left_ > 0 && cursor_.next(); --messages) step();
+    for (; messages > 0 && left_ > 0; --messages) {
+        cursor_.next();
+        step();
+    }
 }
 
 void envelope_batch::step() noexcept {

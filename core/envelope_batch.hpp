@@ -55,6 +55,7 @@ class envelope_batch {
     }
     /// The same, into an empty place.
     void take(std::optional<message>& into);
+    /// Passes over some, whether their bytes are there or not.
     void skip(std::uint64_t messages);
     /// Gives up what was not taken, and says how much that is.
     std::uint64_t drop() noexcept { return std::exchange(left_, 0); }

@@ -118,16 +118,34 @@ std::string_view frame::view_outside() const noexcept {
 
 void* frame::native() {
     if (form_ == form::libzmq) return libzmq_;
-    alignas(void*) std::byte made[sizeof libzmq_];
-    if (form_ == form::slice && slice_.bytes.size() >= move_in_from_bytes)
-        make_owned(made, std::make_unique<std::shared_ptr<const void>>(slice_.owner), slice_.bytes);
-    else
-        make_sized(made, view());
-    if (form_ == form::slice) release();
-    zmq_msg_init(msg(libzmq_));
-    zmq_msg_move(msg(libzmq_), msg(made));
+    if (form_ == form::slice) {
+        const slice kept = std::move(slice_);
+        release();
+        if (kept.bytes.size() < move_in_from_bytes)
+            make_sized(libzmq_, kept.bytes);
+        else
+            make_owned(libzmq_, std::make_unique<std::shared_ptr<const void>>(kept.owner), kept.bytes);
+    } else if (size_ == 0) {
+        zmq_msg_init(msg(libzmq_));
+    } else {
+        char kept[inside_bytes_max];
+        std::memcpy(kept, inside_, size_);
+        make_sized(libzmq_, {kept, size_});
+    }
     form_ = form::libzmq;
     return libzmq_;
+}
+
+void frame::receive(void* from) {
+    const std::size_t size = zmq_msg_size(msg(from));
+    if (size <= inside_bytes_max) {
+        if (form_ != form::inside) release();
+        if (size > 0) std::memcpy(inside_, zmq_msg_data(msg(from)), size);
+        size_ = static_cast<std::uint8_t>(size);
+        return;
+    }
+    if (form_ != form::libzmq) zmq_msg_init(msg(native()));
+    zmq_msg_move(msg(libzmq_), msg(from));
 }
 
 message::message(const message& other)

@@ -172,9 +172,9 @@ void pack_cursor::skip(int depth_max) {
 }
 
 void pack_writer::big_endian(char tag, std::uint64_t value, int size) {
-    out_.push_back(tag);
-    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8)
-        out_.push_back(static_cast<char>(value >> shift));
+    char bytes[9] = {tag};
+    for (int i = size; i > 0; --i, value >>= 8) bytes[i] = static_cast<char>(value);
+    out_.append(bytes, static_cast<std::size_t>(size) + 1);
 }
 
 pack_writer& pack_writer::array(std::uint32_t count) {

@@ -170,28 +170,42 @@ bool socket::try_send(std::span<frame> frames) {
         do sent = zmq_msg_send(static_cast<zmq_msg_t*>(frames[i].native()), socket_.handle(), flags);
         while (sent < 0 && zmq_errno() == EINTR);
         if (sent >= 0) continue;
-        // A message is taken whole or not at all: only its first frame can meet a full pipe.
         if (zmq_errno() == EAGAIN && i == 0) return false;
+        // Further frames find room, unless their peer went in between: the message goes with it.
+        if (zmq_errno() == EAGAIN) return end_of_lost(frames.subspan(i));
         if (zmq_errno() == EHOSTUNREACH) throw error{errc::no_peer, "the peer at " + where_ + " is gone"};
         throw error{errc::failed, "cannot send to " + where_ + ": " + zmq_strerror(zmq_errno())};
     }
     return true;
 }
 
+// libzmq drops what follows up to the last frame; without one it would drop the next message.
+bool socket::end_of_lost(std::span<frame> rest) {
+    for (std::size_t i = 0; rest.size() > 1 && i < rest.size(); ++i)
+        zmq_msg_send(static_cast<zmq_msg_t*>(rest[i].native()), socket_.handle(),
+                     ZMQ_DONTWAIT | (i + 1 == rest.size() ? 0 : ZMQ_SNDMORE));
+    return true;
+}
+
 bool socket::try_receive(std::vector<frame>& frames) {
+    struct received {
+        zmq_msg_t part;
+        received() { zmq_msg_init(&part); }
+        ~received() { zmq_msg_close(&part); }
+    } next;
     std::size_t used = 0;
     bool more = true;
     while (more) {
-        if (used == frames.size()) frames.emplace_back();
-        auto* m = static_cast<zmq_msg_t*>(frames[used].native());
-        int received = -1;
-        do received = zmq_msg_recv(m, socket_.handle(), ZMQ_DONTWAIT);
-        while (received < 0 && zmq_errno() == EINTR);
-        if (received < 0) {
+        int size = -1;
+        do size = zmq_msg_recv(&next.part, socket_.handle(), ZMQ_DONTWAIT);
+        while (size < 0 && zmq_errno() == EINTR);
+        if (size < 0) {
             if (zmq_errno() == EAGAIN && used == 0) return false;
             throw error{errc::failed, "cannot receive from " + where_ + ": " + zmq_strerror(zmq_errno())};
         }
-        more = zmq_msg_more(m) != 0;
+        more = zmq_msg_more(&next.part) != 0;
+        if (used == frames.size()) frames.emplace_back();
+        frames[used].receive(&next.part);
         ++used;
     }
     frames.resize(used);
@@ -353,8 +367,9 @@ outcome socket::wait_any(std::span<socket* const> sockets, std::optional<duratio
         const timespec limit{std::chrono::duration_cast<std::chrono::seconds>(left).count(),
                              (left % std::chrono::seconds{1}).count()};
         ::ppoll(watched.data(), watched.size(), wait ? &limit : nullptr, nullptr);
-        self.woken.store(false);
+        // In this order: a wake in between is covered by the condition, which is tried next.
         self.event.clear();
+        self.woken.store(false);
     }
 }
 

@@ -66,8 +66,8 @@ class socket {
     static outcome wait_any(std::span<socket* const> sockets, std::optional<duration> wait,
                             function_ref<bool()> condition);
 
-    /// Sends or receives without waiting; `try_send` throws errc::no_peer when a ROUTER has no such peer.
-    /// Only within `attempt` or `with`.
+    /// Sends or receives without waiting; `try_send` throws errc::no_peer when a ROUTER has no such peer. A
+    /// message whose peer goes while it is handed over is lost with it. Only within `attempt` or `with`.
     bool try_send(std::span<frame> frames);
     bool try_receive(std::vector<frame>& frames);
 
@@ -123,6 +123,7 @@ class socket {
     };
     template <typename Attempt>
     outcome attempt_until(short events, std::optional<duration> wait, Attempt attempt);
+    bool end_of_lost(std::span<frame> rest);
     void wake_changed();
     int wake_waiters(const waiter* self, bool edge);
     readiness wait_outside(std::unique_lock<std::mutex>& lock, waiter& self, std::optional<duration> left);

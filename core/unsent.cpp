@@ -4,38 +4,70 @@
 #include <zmq.h>
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "core/event_fd.hpp"
 
 namespace ferry {
+namespace {
+
+constexpr unsigned blank_notes_max = 4096;
+
+}  // namespace
+
+struct unsent::note {
+    unsent::state* of;
+    frame bytes;
+    std::uint64_t messages = 0;
+    note* next = nullptr;
+};
 
 struct unsent::state {
-    std::atomic<std::uint64_t> pending{0};  // messages in libzmq's hands
-    std::atomic<std::uint64_t> holders{1};  // these, and the counter itself
-    std::atomic<bool> awaited{false};
+    // What was released, counted down from zero; the counter adds all it tracked when it ends. So who makes
+    // it zero is the last, and those who release share no word with the one who tracks.
+    std::atomic<std::int64_t> balance{0};
+    std::atomic<std::int64_t> awaited{
+        std::numeric_limits<std::int64_t>::min()};  // the balance that is waited for
+    std::atomic<note*> released{nullptr};
     event_fd none_left;
 };
 
 namespace {
 
-void let_go(unsent::state* state) {
-    if (state->holders.fetch_sub(1) == 1) delete state;
+void free_all(unsent::note* first) {
+    while (first != nullptr) delete std::exchange(first, first->next);
 }
 
-struct tracked {
-    unsent::state* state;
-    frame bytes;
-    std::uint64_t messages;
-};
+void end(unsent::state* state) {
+    free_all(state->released.load());
+    delete state;
+}
+
+void keep(unsent::note* note) {
+    std::atomic<unsent::note*>& list = note->of->released;
+    note->next = list.load(std::memory_order_relaxed);
+    while (!list.compare_exchange_weak(note->next, note, std::memory_order_release,
+                                       std::memory_order_relaxed)) {}
+}
+
+// What a burst left behind is given back.
+void cut(unsent::note* list) {
+    for (unsigned kept = 1; list != nullptr; list = list->next)
+        if (++kept > blank_notes_max) return free_all(std::exchange(list->next, nullptr));
+}
 
 void give_back(void*, void* hint) {
-    const std::unique_ptr<tracked> note{static_cast<tracked*>(hint)};
-    unsent::state* state = note->state;
-    if (state->pending.fetch_sub(note->messages) == note->messages && state->awaited.load())
-        state->none_left.set();
-    let_go(state);
+    auto* const note = static_cast<unsent::note*>(hint);
+    unsent::state* const state = note->of;
+    const auto messages = static_cast<std::int64_t>(note->messages);
+    note->bytes = frame{};
+    keep(note);
+    const std::int64_t left = state->balance.fetch_sub(messages) - messages;
+    if (left == 0) return end(state);
+    if (left == state->awaited.load()) state->none_left.set();
 }
 
 }  // namespace
@@ -43,27 +75,40 @@ void give_back(void*, void* hint) {
 unsent::unsent() : state_{new state} {}
 
 unsent::~unsent() {
-    let_go(state_);
+    free_all(blank_);
+    const auto tracked = static_cast<std::int64_t>(tracked_);
+    if (state_->balance.fetch_add(tracked) + tracked == 0) end(state_);
+}
+
+unsent::note* unsent::blank_note() {
+    if (blank_ == nullptr) {
+        blank_ = state_->released.exchange(nullptr, std::memory_order_acquire);
+        cut(blank_);
+    }
+    if (blank_ == nullptr) return new note{.of = state_, .bytes = {}};
+    return std::exchange(blank_, blank_->next);
 }
 
 frame unsent::track(frame body, std::uint64_t messages) {
-    auto note = std::make_unique<tracked>(tracked{state_, std::move(body), messages});
+    note* const made = blank_note();
+    made->bytes = std::move(body);
+    made->messages = messages;
     frame result;
-    if (zmq_msg_init_data(static_cast<zmq_msg_t*>(result.native()), note->bytes.data(), note->bytes.size(),
-                          give_back, note.get()) != 0)
+    if (zmq_msg_init_data(static_cast<zmq_msg_t*>(result.native()), made->bytes.data(), made->bytes.size(),
+                          give_back, made) != 0) {
+        delete made;
         throw std::bad_alloc{};
-    note.release();
-    state_->holders.fetch_add(1);
-    state_->pending.fetch_add(messages);
+    }
+    tracked_ += messages;
     return result;
 }
 
 std::uint64_t unsent::count() const noexcept {
-    return state_->pending.load();
+    return static_cast<std::uint64_t>(static_cast<std::int64_t>(tracked_) + state_->balance.load());
 }
 
 std::uint64_t unsent::wait_for_none(duration wait) {
-    state_->awaited.store(true);
+    state_->awaited.store(-static_cast<std::int64_t>(tracked_));
     const auto deadline = std::chrono::steady_clock::now() + wait;
     while (count() > 0) {
         const auto left = deadline - std::chrono::steady_clock::now();
@@ -74,7 +119,7 @@ std::uint64_t unsent::wait_for_none(duration wait) {
         ::ppoll(&watched, 1, &limit, nullptr);
         state_->none_left.clear();
     }
-    state_->awaited.store(false);
+    state_->awaited.store(std::numeric_limits<std::int64_t>::min());
     return count();
 }
 

@@ -5,7 +5,9 @@
 // the last one's), over inproc when the receiver is done with them. A message thrown away with a broken
 // connection counts as sent: libzmq released it, and says no more.
 //
-// Threads: all calls from any thread. Frames may outlive the counter.
+// The notes are used again: what is sent at millions a second must not ask the allocator twice for each.
+//
+// Threads: one at a time; frames are released by any, and may outlive the counter.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +33,15 @@ class unsent {
     /// Waits until the count is zero or the time is over; gives the count.
     std::uint64_t wait_for_none(duration wait);
 
+    struct note;
     struct state;
 
   private:
+    note* blank_note();
+
     state* state_;  // freed by the last of this object and the tracked frames
+    note* blank_ = nullptr;
+    std::uint64_t tracked_ = 0;  // messages, ever
 };
 
 }  // namespace ferry

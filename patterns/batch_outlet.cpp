@@ -1,7 +1,10 @@
 #include "patterns/batch_outlet.hpp"
 
+#include <algorithm>
+
 #include "core/clock.hpp"
 #include "core/context_parts.hpp"
+#include "core/deadline.hpp"
 #include "ferry/error.hpp"
 
 namespace ferry {
@@ -21,8 +24,17 @@ batch_outlet::batch_outlet(socket& through, unsent& in_flight, sender send)
       send_{std::move(send)},
       linger_{through.owner().internals().shared_loop().add([this] { return leave_when_due(); })} {}
 
+// What waits for a peer that stands still does not hold up the others: what had not moved within the linger
+// time is left out of account until it does.
+bool batch_outlet::wire_free() {
+    const std::uint64_t under_way = in_flight_.count();
+    stuck_ = std::min(stuck_, under_way);
+    return under_way - stuck_ < few;
+}
+
 bool batch_outlet::leave(gathering::batch& which, gathering::cause why) {
-    if (why == gathering::cause::full && in_flight_.count() < few) why = gathering::cause::full_while_free;
+    if (why == gathering::cause::full && wire_free()) why = gathering::cause::full_while_free;
+    if (why == gathering::cause::time_over) stuck_ = in_flight_.count();
     if (!send_(which)) return false;
     gathered_.left(which, why);
     return true;
@@ -55,7 +67,7 @@ batch_outlet::fate batch_outlet::offer(const message& content, std::string_view 
         own = nullptr;
     }
     if (own == nullptr) {
-        if (gathered_.empty() && in_flight_.count() < few) return fate::alone;
+        if (gathered_.empty() && wire_free()) return fate::alone;
         while (gathered_.crowded())
             if (!leave(gathered_.oldest(), gathering::cause::full)) return fate::full;
         own = &gathered_.begin(topic, read_clocks().monotonic_ns);
@@ -63,7 +75,7 @@ batch_outlet::fate batch_outlet::offer(const message& content, std::string_view 
     }
     gathered_.add(*own, content, with_topic);
     // The wire is free again.
-    if (gathered_.enough(*own) && in_flight_.count() < few) leave(*own, gathering::cause::wire_free);
+    if (gathered_.enough(*own) && wire_free()) leave(*own, gathering::cause::wire_free);
     return fate::gathered;
 }
 
@@ -71,7 +83,8 @@ void batch_outlet::settle() {
     if (wake_.load(std::memory_order_relaxed) && wake_.exchange(false)) linger_->wake();
 }
 
-loop::next batch_outlet::leave_when_due() {
+// What is wrong with a socket its next user is told, not the loop.
+loop::next batch_outlet::leave_when_due() try {
     loop::next next;
     socket_.with([&](zmq::socket_t&) {
         const std::uint64_t now_ns = read_clocks().monotonic_ns;
@@ -86,6 +99,8 @@ loop::next batch_outlet::leave_when_due() {
         next.fd = socket_.descriptor();
     });
     return next;
+} catch (const error&) {
+    return {};
 }
 
 socket_options with_queue_of_at_most(int batches, socket_options given) {
@@ -94,14 +109,20 @@ socket_options with_queue_of_at_most(int batches, socket_options given) {
 }
 
 std::uint64_t close_outlet(std::optional<batch_outlet>& outlet, socket& through,
-                           std::chrono::milliseconds linger) {
+                           std::chrono::milliseconds& linger) noexcept {
     if (!outlet) return 0;
     outlet->stop();
-    const std::optional<duration> wait = linger < std::chrono::milliseconds{0} ? forever : duration{linger};
-    through.attempt(ZMQ_POLLOUT, wait, [&] { return outlet->leave_all(); });
+    const bool bounded = linger >= std::chrono::milliseconds{0};
+    const deadline end{bounded ? std::optional<duration>{linger} : forever};
     std::uint64_t left = 0;
+    try {
+        through.attempt(ZMQ_POLLOUT, end.left(), [&] { return outlet->leave_all(); });
+    } catch (const error&) {
+        // What cannot be sent is left, and is told as that.
+    }
     through.with([&](zmq::socket_t&) { left = outlet->drop(); });
     outlet.reset();
+    if (bounded) linger = std::chrono::duration_cast<std::chrono::milliseconds>(*end.left());
     return left;
 }
 

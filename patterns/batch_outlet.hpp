@@ -47,13 +47,15 @@ class batch_outlet {
 
   private:
     bool leave(gathering::batch& which, gathering::cause why);
+    bool wire_free();
     loop::next leave_when_due();
 
     socket& socket_;
     unsent& in_flight_;
     sender send_;
     gathering gathered_;
-    bool watched_ = false;  // the loop will look at what gathers
+    std::uint64_t stuck_ = 0;  // messages under way that do not move: for a peer that stands still
+    bool watched_ = false;     // the loop will look at what gathers
     std::atomic<bool> wake_{false};
     std::unique_ptr<loop::member> linger_;
 };
@@ -61,9 +63,9 @@ class batch_outlet {
 /// The same with a high-water mark of at most so many batches.
 socket_options with_queue_of_at_most(int batches, socket_options given);
 
-/// What gathers leaves within the linger time, and nothing gathers any more; gives the number of messages
-/// that did not leave. Without the lock.
+/// What gathers leaves within the linger time, which is less by what that took then, and nothing gathers any
+/// more; gives the number of messages that did not leave. Without the lock.
 std::uint64_t close_outlet(std::optional<batch_outlet>& outlet, socket& through,
-                           std::chrono::milliseconds linger);
+                           std::chrono::milliseconds& linger) noexcept;
 
 }  // namespace ferry

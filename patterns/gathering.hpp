@@ -46,10 +46,8 @@ class gathering {
     /// Of so many topics messages gather at a time, with so many bytes.
     static constexpr std::size_t topics_max = 1024;
     static constexpr std::size_t bytes_max = 1 << 20;
-    /// How many batches libzmq keeps for a puller, and for a subscriber, to whom more would be lost: each may
-    /// be worth thousands of messages.
-    static constexpr int pulled_queue_max = 64;
-    static constexpr int subscribed_queue_max = 256;
+    /// How many batches libzmq keeps for a puller: each may be worth thousands of messages.
+    static constexpr int queue_max = 64;
 
     struct batch {
         std::string topic;
@@ -58,6 +56,10 @@ class gathering {
         std::uint64_t body_bytes = 0;
         std::uint64_t began_ns = 0;
     };
+
+    gathering() = default;
+    gathering(const gathering&) = delete;
+    gathering& operator=(const gathering&) = delete;
 
     static bool is_small(const message& content);
 

@@ -2,7 +2,10 @@
 
 #include <array>
 #include <functional>
+#include <span>
+#include <utility>
 
+#include "core/deadline.hpp"
 #include "core/envelope.hpp"
 #include "core/envelope_batch.hpp"
 #include "core/random_id.hpp"
@@ -21,6 +24,22 @@ namespace {
 constexpr unsigned messages_between_looks = 64;
 constexpr std::uint64_t ns_between_looks = 1'000'000;
 
+// The frames of a message, with an empty place for its header; in `usual` when they fit.
+std::span<frame> as_frames(message&& content, bool enveloped, std::array<frame, 3>& usual,
+                           std::vector<frame>& more) {
+    const std::size_t between = content.frames().size();
+    const bool topic = enveloped || content.has_topic() || between > 0;
+    const std::size_t count = 1 + (topic ? 1 : 0) + (enveloped ? 1 : 0) + between;
+    if (count > usual.size()) more.resize(count);
+    const std::span<frame> all = count > usual.size() ? std::span{more} : std::span{usual}.first(count);
+    std::size_t at = 0;
+    if (topic) all[at++] = content.take_topic();
+    if (enveloped) ++at;
+    for (const frame& each : content.frames()) all[at++] = each;
+    all[at] = content.take_body();
+    return all;
+}
+
 void set_up(zmq::socket_t& socket, overflow policy) {
     socket.set(zmq::sockopt::xpub_verboser, true);
     socket.set(zmq::sockopt::xpub_nodrop, policy == overflow::block);
@@ -36,8 +55,7 @@ struct publisher::parts {
           socket{context,
                  zmq::socket_type::xpub,
                  where,
-                 options.batch ? with_queue_of_at_most(gathering::subscribed_queue_max, options.socket)
-                               : options.socket,
+                 options.socket,
                  [this](zmq::socket_t& made) { set_up(made, options.overflow); },
                  [this](zmq::socket_t& used) { return read_subscriptions(used); }} {
         if (options.batch)
@@ -49,12 +67,12 @@ struct publisher::parts {
     bool read_subscriptions(zmq::socket_t& from);
     void look_now_and_then(std::uint64_t now_ns);
     bool wanted(std::string_view topic);
-    bool try_publish(std::vector<frame>& frames, const header_map* headers, published& result);
+    bool try_publish(std::span<frame> frames, const header_map* headers, published& result);
     bool try_publish(const gathering::batch& all);
     bool may_gather(const message& content) const;
     bool try_gather(const message& content, published& result, bool& alone);
-    published publish(message content, std::optional<duration> wait);
-    published publish_alone(message content, std::optional<duration> wait);
+    published publish(message&& content, std::optional<duration> wait);
+    published publish_alone(message&& content, std::optional<duration> wait);
     published gave_up(outcome how, bool enveloped, std::string_view topic);
 
     publisher_options options;
@@ -63,6 +81,7 @@ struct publisher::parts {
     numbering numbers;
     subscriptions known;
     publisher_stats counts;
+    std::string header;
     unsigned since_look = 0;
     std::uint64_t looked_ns = 0;
 
@@ -73,9 +92,7 @@ struct publisher::parts {
 };
 
 publisher::parts::~parts() {
-    if (!outlet) return;
-    outlet->stop();
-    socket.with([this](zmq::socket_t&) { outlet->leave_all(); });
+    close_outlet(outlet, socket, options.socket.linger);
 }
 
 bool publisher::parts::read_subscriptions(zmq::socket_t& from) {
@@ -110,15 +127,18 @@ bool publisher::parts::wanted(std::string_view topic) {
 }
 
 // True when the message is done with, sent or not; false when there is no room.
-bool publisher::parts::try_publish(std::vector<frame>& frames, const header_map* headers, published& result) {
-    const std::uint64_t now_ns = read_clocks().wall_ns;
+bool publisher::parts::try_publish(std::span<frame> frames, const header_map* headers, published& result) {
+    const std::uint64_t now_ns = read_wall_ns();
     look_now_and_then(now_ns);
     const std::string_view topic = frames.front().view();
     if (outlet && !outlet->leave(topic)) return false;
     const bool heard = wanted(topic);
     if (headers != nullptr) {
         const auto [epoch, sequence] = numbers.next(topic);
-        if (heard) frames[1] = encode_header({id, epoch, sequence, now_ns}, *headers);
+        if (heard) {
+            encode_header(header, {id, epoch, sequence, now_ns}, *headers);
+            frames[1] = frame{std::string_view{header}};
+        }
     }
     result = heard ? published::sent : published::unheard;
     if (heard && !socket.try_send(frames)) return false;
@@ -129,11 +149,13 @@ bool publisher::parts::try_publish(std::vector<frame>& frames, const header_map*
 
 bool publisher::parts::try_publish(const gathering::batch& all) {
     const bool numbered = options.envelope == envelope_mode::full;
+    const std::uint64_t now_ns = read_wall_ns();
+    look_now_and_then(now_ns);
     const bool heard = wanted(all.topic);
     stamp first;
     if (numbered) {
         const auto [epoch, sequence] = numbers.next(all.topic);
-        first = {id, epoch, sequence, read_clocks().wall_ns};
+        first = {id, epoch, sequence, now_ns};
     }
     if (heard) {
         std::array<frame, 3> frames{frame{all.topic}, frame{encode_batch_header(first, all.messages)},
@@ -148,10 +170,11 @@ bool publisher::parts::try_publish(const gathering::batch& all) {
     return true;
 }
 
-// A plain message without a topic is filtered by its payload.
+// A plain message without a topic is filtered by its payload; one with headers is numbered even where others
+// are not.
 bool publisher::parts::may_gather(const message& content) const {
-    return outlet && gathering::is_small(content) &&
-           (content.has_topic() || options.envelope == envelope_mode::full);
+    if (!outlet || !gathering::is_small(content)) return false;
+    return options.envelope == envelope_mode::full || (content.has_topic() && content.headers().empty());
 }
 
 // What nobody wants, and what need not wait, goes the way of one message.
@@ -165,30 +188,29 @@ bool publisher::parts::try_gather(const message& content, published& result, boo
     return fate != batch_outlet::fate::full;
 }
 
-published publisher::parts::publish(message content, std::optional<duration> wait) {
+published publisher::parts::publish(message&& content, std::optional<duration> wait) {
     if (!may_gather(content)) return publish_alone(std::move(content), wait);
     goes_enveloped(content, options.envelope);  // or it throws
+    const deadline end{wait};
     published result = published::full;
     bool alone = false;
     const outcome how = socket.attempt(ZMQ_POLLOUT, wait, [&] { return try_gather(content, result, alone); });
     outlet->settle();
     if (how != outcome::done) return gave_up(how, options.envelope == envelope_mode::full, content.topic());
-    return alone ? publish_alone(std::move(content), wait) : result;
+    return alone ? publish_alone(std::move(content), end.left()) : result;
 }
 
-published publisher::parts::publish_alone(message content, std::optional<duration> wait) {
+published publisher::parts::publish_alone(message&& content, std::optional<duration> wait) {
     const bool enveloped = goes_enveloped(content, options.envelope);
     const std::size_t bytes = content.body().size();
     const header_map headers = enveloped ? content.headers() : header_map{};
-    std::vector<frame> frames;
-    frames.reserve(3 + content.frames().size());
-    if (enveloped || content.has_topic() || !content.frames().empty()) frames.push_back(content.take_topic());
-    if (enveloped) frames.emplace_back();
-    frames.insert(frames.end(), content.frames().begin(), content.frames().end());
-    frames.push_back(outlet || tells_unsent ? in_flight.track(content.take_body()) : content.take_body());
-
+    std::array<frame, 3> usual;
+    std::vector<frame> more;
+    std::span<frame> frames = as_frames(std::move(content), enveloped, usual, more);
+    bool counted = !outlet && !tells_unsent;
     published result = published::full;
     const outcome how = socket.attempt(ZMQ_POLLOUT, wait, [&] {
+        if (!std::exchange(counted, true)) frames.back() = in_flight.track(std::move(frames.back()));
         if (!try_publish(frames, enveloped ? &headers : nullptr, result)) return false;
         ++(result == published::sent ? counts.sent : counts.unheard);
         if (result == published::sent) counts.sent_bytes += bytes;
@@ -273,7 +295,7 @@ publisher_stats publisher::stats() const {
 }
 
 std::uint64_t publisher::close() {
-    const std::chrono::milliseconds linger = parts_->options.socket.linger;
+    std::chrono::milliseconds linger = parts_->options.socket.linger;
     const std::uint64_t gathered = close_outlet(parts_->outlet, parts_->socket, linger);
     unsent nothing;
     const std::uint64_t left =

@@ -68,8 +68,12 @@ std::uint64_t subscriber::parts::judge(const stamp& first, std::string_view topi
                                        std::vector<event>& events) {
     const heard::verdict verdict = last_heard.judge(first, topic, messages);
     counts.duplicates += verdict.duplicates;
-    for (std::uint64_t i = 0; i < verdict.duplicates; ++i)
-        events.push_back({event_kind::duplicate, std::string{topic}, first.sequence + i, 0, {}});
+    if (verdict.duplicates > 0)
+        events.push_back({event_kind::duplicate,
+                          std::string{topic},
+                          first.sequence,
+                          first.sequence + verdict.duplicates - 1,
+                          {}});
     if (verdict.lost_from > 0) {
         ++counts.gaps;
         counts.lost += verdict.lost_to - verdict.lost_from + 1;
@@ -96,7 +100,12 @@ bool subscriber::parts::open_batch(std::vector<event>& events) {
 // What its numbers promised and its bytes do not hold is lost.
 void subscriber::parts::take_of_batch(std::optional<message>& result, std::vector<event>& events) {
     batch.take(result);
-    if (result) return;
+    if (result) {
+        // A publisher's messages have the topic of their batch; what says otherwise is asked again.
+        if (result->topic() == batch.topic() || asked_for(result->topic())) return;
+        ++counts.filtered;
+        return result.reset();
+    }
     const stamp missing = batch.sent_by();
     const std::uint64_t left = batch.drop();
     ++counts.bad_frames;

@@ -74,26 +74,36 @@ void in_port::frame(const std::string& head, const std::optional<shared_bytes>&,
 }
 
 bool in_port::read() {
-    for (int i = 0; i < reads_per_step && reads(); ++i) {
+    for (int i = 0; i < reads_per_step && (reads() || batch_.left() > 0); ++i) {
+        if (batch_.left() > 0) {
+            if (!take_of_batch()) return false;
+            continue;
+        }
         if (!socket_.receive(frames_)) {
             if (last_reads_) last_reads_ = 0;
             return reads() && socket_.readable();
         }
         if (last_reads_) --*last_reads_;
-        keep_what_came();
+        const bool batch = envelope_batch::is_one(frames_) && batch_.open(frames_) == nullptr;
+        if (!batch) keep(stored_form(frames_));
     }
-    return reads();
+    return reads() || batch_.left() > 0;
 }
 
-void in_port::keep_what_came() {
-    const bool batch = envelope_batch::is_one(frames_) && batch_.open(frames_) == nullptr;
-    if (!batch) return keep(stored_form(frames_));
-    while (std::optional<message> each = batch_.next()) keep(std::move(*each));
-    if (const std::uint64_t spoiled = batch_.drop(); spoiled > 0) {
+// As much of it as there is room for; false when there is none.
+bool in_port::take_of_batch() {
+    while (batch_.left() > 0 && kept_bytes_ < kept_bytes_max_) {
+        std::optional<message> next = batch_.next();
+        if (next) {
+            keep(std::move(*next));
+            continue;
+        }
+        const std::uint64_t spoiled = batch_.drop();
         counts_.received += spoiled;
         counts_.lost += spoiled - 1;
         throw_away(std::string{code::bad_frame}, "a batch is cut short");
     }
+    return batch_.left() == 0;
 }
 
 void in_port::keep(message one) {
@@ -161,9 +171,12 @@ void in_port::drop_first() {
 }
 
 void in_port::give_up() {
-    if (kept_.empty()) return;
-    counts_.lost += kept_.size();
-    say(std::to_string(kept_.size()) + " messages were read and are not stored: the spool ends");
+    const std::uint64_t of_batch = batch_.drop();
+    counts_.received += of_batch;
+    const std::uint64_t lost = kept_.size() + of_batch;
+    if (lost == 0) return;
+    counts_.lost += lost;
+    say(std::to_string(lost) + " messages were read and are not stored: the spool ends");
     kept_.clear();
 }
 

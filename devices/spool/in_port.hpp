@@ -37,11 +37,11 @@ class in_port {
 
     /// Reads what already came, and then no more.
     void leave(instant) { last_reads_ = leaving_reads_max; }
-    bool left() const noexcept { return last_reads_ == 0 && kept_.empty(); }
+    bool left() const noexcept { return last_reads_ == 0 && kept_.empty() && batch_.left() == 0; }
 
     std::uint64_t next_due_ns() const;
     /// -1 while it does not read.
-    int descriptor() { return reads() ? socket_.descriptor() : -1; }
+    int descriptor() { return reads() && batch_.left() == 0 ? socket_.descriptor() : -1; }
     raw_port_stats stats() const { return counts_; }
     /// What is kept counts as lost: the spool ends.
     void give_up();
@@ -51,7 +51,7 @@ class in_port {
 
     bool reads() const noexcept { return kept_bytes_ < kept_bytes_max_ && last_reads_.value_or(1) > 0; }
     bool read();
-    void keep_what_came();
+    bool take_of_batch();
     void keep(message one);
     void put(instant now);
     void settle(instant now);

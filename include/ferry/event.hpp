@@ -17,7 +17,7 @@ namespace ferry {
 
 enum class event_kind : std::uint8_t {
     gap,         ///< `topic` lost its messages `from` to `to`, both included
-    duplicate,   ///< a message that came before was dropped: `topic`, number `from`
+    duplicate,   ///< messages that came before were dropped: `topic`, numbers `from` to `to`, both included
     bad_frame,   ///< a peer sent what is no message, or a forged envelope; `text` says what was wrong
     dropped,     ///< a message of ours went nowhere: `topic`; `text` says why
     late_reply,  ///< a reply to a request that was given up

@@ -69,6 +69,9 @@ class frame {
 
     /// The bytes as a zmq_msg_t, for code that talks to libzmq itself. What it makes of it is this frame.
     void* native();
+    /// Takes the bytes of a received zmq_msg_t, few by copying them. The zmq_msg_t can be received into
+    /// again.
+    void receive(void* from);
 
   private:
     enum class form : std::uint8_t { inside, slice, libzmq };

@@ -6,8 +6,10 @@
 //
 // With `batch` small messages (up to 16 KiB) that are published faster than they leave go out together, up to
 // 256 KiB or 200 us of one topic at a time; one that nothing holds up leaves at once. Only ferry subscribers
-// understand a batch. It counts as one message in high-water marks, and of those at most 256 wait for a
-// subscriber; one that is dropped for a subscriber is a gap of all its messages.
+// understand a batch. It counts as one message in high-water marks, so that a subscriber that stands still
+// may keep 1,000 of up to 256 KiB waiting, here and there: choose smaller marks where that is too much. One
+// that is dropped for a subscriber is a gap of all its messages. Headers under envelope `automatic`, and
+// messages without a topic that go plain, leave alone.
 //
 // Threads: all calls from any thread; sending happens in the calling thread, or of what gathers in a batch on
 // the context's loop thread.

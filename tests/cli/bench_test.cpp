@@ -93,8 +93,8 @@ TEST_CASE("bench: batches, sizes, a rate, and an earlier run beside this one") {
         CHECK(each["lost"] == 0);
     }
     std::ofstream{room / "earlier"} << first.out;
-    const finished second = bench({"pushpull", "--batch", "--size", "1KiB", "--for", "50ms", "--repeats", "1", "-q",
-                                   "--compare", room / "earlier"});
+    const finished second = bench({"pushpull", "--batch", "--size", "1KiB", "--for", "50ms", "--repeats", "1",
+                                   "-q", "--compare", room / "earlier"});
     CHECK(second.status == 0);
     CHECK(second.out.find("pushpull batch, tcp, 1024 bytes") == 0);
     CHECK(second.out.find("before: ") != std::string::npos);
@@ -118,15 +118,16 @@ TEST_CASE("bench: a spool is measured beside a bare hop, in a directory that goe
 }
 
 TEST_CASE("bench: what cannot be measured is refused in words") {
-    for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
-             {"pipes"},
-             {"pushpull", "extra"},
-             {"pushpull", "--size", "15"},
-             {"pushpull", "--transport", "udp"},
-             {"spool", "--transport", "ipc"},
-             {"reqrep", "--batch"},
-             {"pushpull", "--for", "0s"},
-             {"pushpull", "--compare", FERRY_BINARY}}) {
+    for (const std::vector<std::string>& wrong :
+         std::vector<std::vector<std::string>>{{"pipes"},
+                                               {"pushpull", "extra"},
+                                               {"pushpull", "--size", "15"},
+                                               {"pushpull", "--transport", "udp"},
+                                               {"spool", "--transport", "ipc"},
+                                               {"reqrep", "--batch"},
+                                               {"pushpull", "--for", "0s"},
+                                               {"pushpull", "--rate", "fast"},
+                                               {"pushpull", "--compare", FERRY_BINARY}}) {
         const finished got = bench(wrong);
         CAPTURE(got.err);
         CHECK(got.status == 2);

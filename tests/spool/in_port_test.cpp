@@ -238,6 +238,27 @@ TEST_CASE("in port: what comes in batches is stored message by message, and what
     CHECK(scene.port.stats().lost == 2);
 }
 
+TEST_CASE("in port: of a batch it keeps no more than its fill, and goes on where it stopped") {
+    answered_port scene;
+    zmq::socket_t forger{scene.context.internals().zmq, zmq::socket_type::push};
+    forger.set(zmq::sockopt::linger, 0);
+    forger.connect(scene.port.stats().endpoint);
+    std::string items;
+    constexpr std::size_t messages = 300'000;
+    for (std::size_t i = 0; i < messages; ++i) append_payload(items, "x");
+    for (const std::string& part : {std::string{}, encode_batch_header({}, messages)})
+        REQUIRE(forger.send(zmq::buffer(part), zmq::send_flags::sndmore));
+    REQUIRE(forger.send(zmq::buffer(items), zmq::send_flags::none));
+    const auto always_full = [](const payloads&) { return std::string{"full"}; };
+    scene.turn_until([&] { return scene.port.stats().waits_for == "full"; }, always_full);
+    for (int i = 0; i < 10; ++i) scene.turn(always_full);
+    CHECK(scene.port.stats().received < 20'000);
+    CHECK(scene.port.descriptor() == -1);
+    scene.turn_until([&] { return scene.stored.size() == messages; }, takes_all);
+    CHECK(scene.port.stats().received == messages);
+    CHECK(scene.port.stats().lost == 0);
+}
+
 TEST_CASE("ports: frames, topic, headers and payload of any shape come out as they went in") {
     temporary_directory directory;
     context context;
