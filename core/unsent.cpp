@@ -26,9 +26,11 @@ struct unsent::note {
 };
 
 struct unsent::state {
-    // What was released, counted down from zero; the counter adds all it tracked when it ends. So who makes
-    // it zero is the last, and those who release share no word with the one who tracks.
+    // What was released, counted down from zero, in messages and in notes: so those who release share no word
+    // with the one who tracks. When the counter ends it adds the notes it gave out, and who makes that zero
+    // is the last.
     std::atomic<std::int64_t> balance{0};
+    std::atomic<std::int64_t> notes{0};
     std::atomic<std::int64_t> awaited{
         std::numeric_limits<std::int64_t>::min()};  // the balance that is waited for
     std::atomic<note*> released{nullptr};
@@ -66,8 +68,8 @@ void give_back(void*, void* hint) {
     note->bytes = frame{};
     keep(note);
     const std::int64_t left = state->balance.fetch_sub(messages) - messages;
-    if (left == 0) return end(state);
     if (left == state->awaited.load()) state->none_left.set();
+    if (state->notes.fetch_sub(1) == 1) end(state);
 }
 
 }  // namespace
@@ -76,8 +78,7 @@ unsent::unsent() : state_{new state} {}
 
 unsent::~unsent() {
     free_all(blank_);
-    const auto tracked = static_cast<std::int64_t>(tracked_);
-    if (state_->balance.fetch_add(tracked) + tracked == 0) end(state_);
+    if (state_->notes.fetch_add(notes_) + notes_ == 0) end(state_);
 }
 
 unsent::note* unsent::blank_note() {
@@ -100,6 +101,7 @@ frame unsent::track(frame body, std::uint64_t messages) {
         throw std::bad_alloc{};
     }
     tracked_ += messages;
+    ++notes_;
     return result;
 }
 

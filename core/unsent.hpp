@@ -42,6 +42,7 @@ class unsent {
     state* state_;  // freed by the last of this object and the tracked frames
     note* blank_ = nullptr;
     std::uint64_t tracked_ = 0;  // messages, ever
+    std::int64_t notes_ = 0;     // given out, ever
 };
 
 }  // namespace ferry
