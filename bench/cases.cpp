@@ -119,6 +119,7 @@ std::vector<bench_case> all_cases(const std::string& directory, const std::strin
     add_rival_cases(all, directory,
                     {[=](std::size_t size) { return put(directory, size); },
                      [=](std::size_t size) { return put_and_take(directory, size); }});
+    add_disk_cases(all, directory);
     for (const std::size_t size : {100, 1024})
         all.push_back({"take and ack", size, "msg/s", "", [=] { return take(directory, size); }, {}});
     all.push_back(

@@ -37,6 +37,8 @@ std::vector<bench_case> all_cases(const std::string& directory, const std::strin
 void add_delay_cases(std::vector<bench_case>& all, const std::string& directory);
 /// A spool beside a bare hop and beside the queue servers that are installed.
 void add_rival_cases(std::vector<bench_case>& all, const std::string& directory, const durable_hop& ferry);
+/// The disk's own rate beside the log's, and one message at a time.
+void add_disk_cases(std::vector<bench_case>& all, const std::string& directory);
 /// Restarts with a backlog; what many streams and groups cost.
 void add_backlog_cases(std::vector<bench_case>& all, const std::string& directory);
 

@@ -60,11 +60,14 @@ void child::start(const std::string& program, std::vector<std::string> arguments
 }
 
 child::~child() {
-    if (pid_ > 0) {
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-    }
+    end();
     ::close(output_);
+}
+
+void child::end() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    wait();
 }
 
 std::string child::line(std::chrono::milliseconds lasts) {

@@ -27,6 +27,8 @@ class child {
     /// The next line it prints; throws when it ends, or is silent for a minute beyond what it `lasts`,
     /// instead.
     std::string line(std::chrono::milliseconds lasts = {});
+    /// Kills it, and returns when it is gone.
+    void end();
     /// Waits for its end: its exit status, or 128 + the signal.
     int wait();
     pid_t pid() const noexcept { return pid_; }

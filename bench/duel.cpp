@@ -38,14 +38,15 @@ void take_latencies(side& into, const std::vector<sample>& runs) {
     into.p99_us = median_of(runs, &sample::p99_us);
 }
 
-std::string anywhere(const std::string& transport) {
-    return transport == "ipc" ? "ipc://*" : "tcp://127.0.0.1:*";
+// A socket file stands in the run's own directory: what libzmq names itself would stay behind.
+std::string anywhere(const duel_options& how) {
+    return how.transport == "ipc" ? "ipc://" + how.directory + "/socket*" : "tcp://127.0.0.1:*";
 }
 
 }  // namespace
 
 sample duel::ask_and_answer(const std::string& who, double rate) const {
-    child answerer{{"answer", who, anywhere(how_.transport)}};
+    child answerer{{"answer", who, anywhere(how_)}};
     child asker{{"ask", who, answerer.line(), std::to_string(how_.size), std::to_string(rate),
                  std::to_string(how_.lasts.count())}};
     return rate_of(asker.line(how_.lasts));
@@ -65,7 +66,7 @@ sample duel::send_and_receive(const std::string& who, double rate) const {
         return rate_of(both.line(how_.lasts));
     }
     if (kind == "req") return ask_and_answer(who, rate);
-    child receiver{{"receive", who, kind, anywhere(how_.transport), lasts, size, std::to_string(rate)}};
+    child receiver{{"receive", who, kind, anywhere(how_), lasts, size, std::to_string(rate)}};
     const std::string where = receiver.line();
     child sender{{"send", who, kind, where, receiver.line(), size, std::to_string(rate)}};
     return rate_of(receiver.line(how_.lasts));

@@ -23,7 +23,7 @@ struct duel_options {
     bool batch = false;             ///< ferry sends batches, of pubsub and pushpull
     double rate = 0;  ///< messages a second, whether the receiver keeps up or not; 0 = as fast as it goes
     int repeats = 3;
-    std::string directory{};  ///< a spool's are made in it
+    std::string directory{};  ///< a spool's are made in it, and sockets of ipc
 };
 
 /// Medians of the runs of one side.

@@ -29,6 +29,10 @@ namespace fs = std::filesystem;
 // Beyond those of every program.
 const role_table& own_roles() {
     static const role_table all = {
+        {"append", append_role},
+        {"confirm", confirm_role},
+        {"sync-echo", sync_echo_role},
+        {"sync-ask", sync_ask_role},
         {"device", device_role},
         {"fill-late", fill_late_role},
         {"crowd", crowd_role},

@@ -55,9 +55,10 @@ struct sending {
     double rate;
 };
 
-// An address that ends with * is bound. Over inproc there is no other name to be found: that before it is it.
+// An address that ends with * is bound. Only tcp has a port to be found there; else what stands before it is
+// bound.
 std::string name_of(const std::string& where) {
-    return where.starts_with("inproc:") ? where.substr(0, where.size() - 1) : where;
+    return where.starts_with("tcp:") ? where : where.substr(0, where.size() - 1);
 }
 
 endpoint parsed(const std::string& where) {

@@ -25,6 +25,9 @@
 //     to another of so many streams take-on ENDPOINT [MS SIZE]        the same for a fixed time
 //     put-allocations ENDPOINT COUNT, take-allocations ENDPOINT COUNT
 //                                       "ALLOCATIONS THOUSANDS 0" of so many messages, after a tenth of them
+//     append WHO PATH                   "COUNT SECONDS" of blocks of 256 KiB, each synced
+//     confirm ENDPOINT                  one message after the other, each confirmed; prints how long that
+//     took sync-echo FILE, sync-ask ENDPOINT the same of a question that a write and a sync stand behind
 //     bare-hop FILE deliver|keep        prints where it takes batches and where it gives them
 //     bare-put ENDPOINT SIZE [MS]       as put, at a bare hop
 //     bare-take ENDPOINT [MS]           as take-on
@@ -75,6 +78,10 @@ void put_paced_role(const words& arguments);
 void take_timed_role(const words& arguments);
 void put_allocations_role(const words& arguments);
 void take_allocations_role(const words& arguments);
+void append_role(const words& arguments);
+void confirm_role(const words& arguments);
+void sync_echo_role(const words& arguments);
+void sync_ask_role(const words& arguments);
 void bare_hop_role(const words& arguments);
 void bare_put_role(const words& arguments);
 void bare_take_role(const words& arguments);

@@ -179,8 +179,8 @@ std::vector<std::string> as_table(const duel_options& how, const bench::result& 
 int measure(bench_words& words, const context& context, output& out) {
     const auto earlier = read_earlier(words.compare);
     std::optional<scratch> room;
-    if (words.how.kind == "spool") {
-        room.emplace(words.directory);
+    if (words.how.kind == "spool" || words.how.transport == "ipc") {
+        room.emplace(words.how.kind == "spool" ? words.directory : fs::temp_directory_path().string());
         words.how.directory = room->path();
     }
     progress shown;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <iterator>
@@ -15,6 +16,8 @@ namespace ferry::cli {
 namespace {
 
 constexpr std::size_t depth_max = 64;
+// JSON quotes a key that is no text, and with every key within a key what is quoted doubles.
+constexpr int keys_in_keys_max = 3;
 constexpr std::int8_t timestamp_type = -1;
 
 enum class dialect : bool { text, json };
@@ -161,13 +164,28 @@ class printer {
     bool json_;
 };
 
+bool keys_too_deep(const msgpack::object& from, int level = 0) {
+    if (level > keys_in_keys_max) return true;
+    if (from.type == msgpack::type::ARRAY) {
+        const msgpack::object_array& all = from.via.array;
+        return std::any_of(all.ptr, all.ptr + all.size,
+                           [level](const msgpack::object& each) { return keys_too_deep(each, level); });
+    }
+    if (from.type != msgpack::type::MAP) return false;
+    const msgpack::object_map& all = from.via.map;
+    return std::any_of(all.ptr, all.ptr + all.size, [level](const msgpack::object_kv& each) {
+        const bool quoted = each.key.type != msgpack::type::STR;
+        return keys_too_deep(each.key, level + (quoted ? 1 : 0)) || keys_too_deep(each.val, level);
+    });
+}
+
 std::optional<std::string> print(std::string_view bytes, dialect how) {
     const std::size_t most = bytes.size();
     try {
         std::size_t offset = 0;
         const auto handle = msgpack::unpack(bytes.data(), bytes.size(), offset, nullptr, nullptr,
                                             msgpack::unpack_limit{most, most, most, most, most, depth_max});
-        if (offset != bytes.size()) return std::nullopt;
+        if (offset != bytes.size() || keys_too_deep(handle.get())) return std::nullopt;
         std::string out;
         printer{out, how}.value(handle.get());
         return out;

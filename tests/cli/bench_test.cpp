@@ -65,14 +65,23 @@ TEST_CASE("bench: every pattern, over every transport, is an object with its fig
             CHECK(one["name"] == kind);
             CHECK(one["size"] == 64);
             CHECK(one["transport"] == transport);
-            CHECK(one["rate"] > 1000);
-            CHECK(one["baseline_rate"] > 1000);
+            CHECK(one["rate"] > 100);
+            CHECK(one["baseline_rate"] > 100);
             CHECK(std::abs(one["ratio"].get<double>() -
                            one["rate"].get<double>() / one["baseline_rate"].get<double>()) < 0.01);
             CHECK(one["p50_us"] > 0);
             CHECK(one["p99_us"] >= one["p50_us"]);
             CHECK(one["lost"] == 0);
         }
+}
+
+TEST_CASE("bench: over ipc nothing stays behind") {
+    const temporary_directory room;
+    const finished got =
+        run({FERRY_BINARY, "bench", "pushpull", "--transport", "ipc", "--for", "20ms", "--repeats", "1"},
+            {.environment = {{"TMPDIR", room.path()}}, .directory = room.path()});
+    CHECK(got.status == 0);
+    CHECK(std::filesystem::is_empty(room.path()));
 }
 
 TEST_CASE("bench: batches, sizes, a rate, and an earlier run beside this one") {
@@ -88,8 +97,9 @@ TEST_CASE("bench: batches, sizes, a rate, and an earlier run beside this one") {
     CHECK(all[1]["size"] == 1024);
     for (const json& each : all) {
         CHECK(each["latency_rate"] == 2000);
-        CHECK(each["rate"] > 1000);
-        CHECK(each["rate"] < 4000);
+        // A machine that stands still is told late by all that was due.
+        CHECK(each["rate"] > 200);
+        CHECK(each["rate"] < 20'000);
         CHECK(each["lost"] == 0);
     }
     std::ofstream{room / "earlier"} << first.out;

@@ -154,3 +154,18 @@ TEST_CASE("endpoints: a word counts as one only when it can be nothing else") {
     for (const char* word : {"news", "", "host:", "host:http", "a b:1", "news.eur", "5555"})
         CHECK_FALSE(looks_like_endpoint(word));
 }
+
+TEST_CASE("text: maps within keys are shown while that is readable, and refused before it explodes") {
+    // {{{... 1: 1}: 1}: 1}, so many maps within keys.
+    const auto nested = [](int levels) {
+        std::string bytes(static_cast<std::size_t>(levels), '\x81');
+        return bytes + std::string(static_cast<std::size_t>(levels) + 1, '\x01');
+    };
+    CHECK(msgpack_to_json(nested(1)) == R"({"1":1})");
+    CHECK(msgpack_to_json(nested(2)) == R"({"{\"1\":1}":1})");
+    CHECK(msgpack_to_json(nested(3)).value().size() < 100);
+    for (const int levels : {4, 20, 60}) {
+        CHECK_FALSE(msgpack_to_json(nested(levels)));
+        CHECK_FALSE(msgpack_to_text(nested(levels)));
+    }
+}
