@@ -1,7 +1,7 @@
 // Small messages on their way out that wait a moment to leave together: what publisher and pusher do with
 // `batch`.
 //
-// A message leaves at once while nothing is under way to the wire; behind others it gathers with those of its
+// A message leaves at once while little is under way to the wire; behind others it gathers with those of its
 // topic. A batch leaves when the wire is free again, when it is full (64 KiB, which grows to 256 KiB while
 // the wire cannot follow), or when its first message has waited for the linger time. Where so much comes that
 // a free wire would be given a small batch after the other, it waits for larger ones.

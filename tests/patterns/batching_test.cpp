@@ -13,17 +13,14 @@
 #include "ferry/puller.hpp"
 #include "ferry/pusher.hpp"
 #include "ferry/subscriber.hpp"
+#include "tests/support/anywhere.hpp"
 
 using namespace ferry;
+using ferry::test::anywhere;
+using ferry::test::to;
 using namespace std::chrono_literals;
 
 namespace {
-
-const endpoint anywhere = ferry::bind("tcp://127.0.0.1:*");
-
-endpoint to(const std::vector<std::string>& bound) {
-    return ferry::connect(bound.at(0));
-}
 
 ferry::socket bare(context& context, zmq::socket_type type, const endpoint& where) {
     return {context, type, where, {}, [type](zmq::socket_t& made) {

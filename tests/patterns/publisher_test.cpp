@@ -8,17 +8,14 @@
 #include "core/socket.hpp"
 #include "ferry/error.hpp"
 #include "ferry/subscriber.hpp"
+#include "tests/support/anywhere.hpp"
 
 using namespace ferry;
+using ferry::test::anywhere;
+using ferry::test::to;
 using namespace std::chrono_literals;
 
 namespace {
-
-const endpoint anywhere = ferry::bind("tcp://127.0.0.1:*");
-
-endpoint to(const std::vector<std::string>& bound) {
-    return ferry::connect(bound.at(0));
-}
 
 // What a publisher sends, as bare frames, so that a test can leave some out.
 struct forged_publisher {

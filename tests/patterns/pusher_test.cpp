@@ -7,19 +7,12 @@
 #include "core/socket.hpp"
 #include "ferry/error.hpp"
 #include "ferry/puller.hpp"
+#include "tests/support/anywhere.hpp"
 
 using namespace ferry;
+using ferry::test::anywhere;
+using ferry::test::to;
 using namespace std::chrono_literals;
-
-namespace {
-
-const endpoint anywhere = ferry::bind("tcp://127.0.0.1:*");
-
-endpoint to(const std::vector<std::string>& bound) {
-    return ferry::connect(bound.at(0));
-}
-
-}  // namespace
 
 TEST_CASE("pusher: nobody there is known, waited for and never queued to") {
     context context;

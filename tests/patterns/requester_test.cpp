@@ -13,17 +13,14 @@
 #include "ferry/error.hpp"
 #include "ferry/pack.hpp"
 #include "ferry/replier.hpp"
+#include "tests/support/anywhere.hpp"
 
 using namespace ferry;
+using ferry::test::anywhere;
+using ferry::test::to;
 using namespace std::chrono_literals;
 
 namespace {
-
-const endpoint anywhere = ferry::bind("tcp://127.0.0.1:*");
-
-endpoint to(const std::vector<std::string>& bound) {
-    return ferry::connect(bound.at(0));
-}
 
 // A replier that serves in a thread of its own until the end of the test.
 struct serving {
