@@ -2,22 +2,21 @@
 // writing, syncing, a new segment, a snapshot, cleaning, removal, or opening itself - the model must find
 // nothing broken.
 //
-// The suite plays a sample; with FERRY_EXHAUSTIVE=1, as in tests/exhaustive/run, it plays more histories
-// whole.
+// The suite plays a sample; tests/exhaustive/run plays more histories, and those whole.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <stdexcept>
 
 #include "tests/sim/cases.hpp"
+#include "tests/support/turns.hpp"
 
 using namespace ferry::test;
 
 TEST_CASE("exhaustive: at whichever call the disk fails or the spool dies, in opening too, nothing breaks") {
-    const bool all = std::getenv("FERRY_EXHAUSTIVE") != nullptr;
-    const std::uint64_t histories = all ? 6 : 1;
-    std::uint64_t calls = 0, played = 0, crashes = 0, confirmed = 0, cleaned = 0, openings = 0;
+    turns turn{3};
+    const std::uint64_t histories = turn.all() ? 6 : 1;
+    std::uint64_t calls = 0, crashes = 0, confirmed = 0, cleaned = 0, openings = 0;
     for (const sim_case& each : sim_cases()) {
         if (each.of.disk_errors) continue;  // fails at random calls as it is
         for (std::uint64_t seed = each.first_seed; seed < each.first_seed + histories; ++seed) {
@@ -28,7 +27,7 @@ TEST_CASE("exhaustive: at whichever call the disk fails or the spool dies, in op
             for (std::uint64_t call = sound.first_call() + 1; call <= sound.last_call(); ++call) {
                 ++calls;
                 for (std::size_t way = 0; way < disk_failures().size(); ++way) {
-                    if (!all && played++ % 3 != 0) continue;
+                    if (!turn.mine()) continue;
                     INFO(fmt::format("replay: ferry-sim --case {} --seed {} --fail {}/{} ({})", each.name,
                                      seed, call, way, disk_failures()[way].name));
                     try {

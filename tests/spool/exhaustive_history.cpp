@@ -14,23 +14,23 @@ enum class deed : std::uint8_t { ack, nack, dead, hold, commit };
 using rule = std::function<deed(std::uint64_t offset)>;
 
 std::string text_at(const std::string& stream, std::uint64_t offset) {
-    return stream + "/" + std::to_string(offset) + " " + std::string(offset * 7 % 40, '.');
+    return stream + "/" + std::to_string(offset) + " " + std::string(offset * 7 % 200, '.');
 }
 
 class life {
   public:
     short_history live() {
         create();
-        for (int round = 0; round < 5; ++round) {
+        for (int round = 0; round < 12; ++round) {
             put("s", 12);
             put("out", 3);
             work("f", {1, "far"}, far);
             work("n", {1, "near"}, near);
             work("o", {2, "o"},
                  [](std::uint64_t offset) { return offset % 5 == 1 ? deed::hold : deed::ack; });
-            if (round == 1) purge();
-            if (round == 2) restart();
-            if (round >= 1 && round <= 3) snapshot();
+            if (round == 2) purge();
+            if (round == 4) restart();
+            if (round % 3 == 2) snapshot();
             t_.pass(second_ns);
         }
         CHECK(t_.found().cold_segments > 0);
@@ -71,7 +71,7 @@ class life {
         create_stream(3, "late", {{"sync", std::string{"written"}}});
         create_stream(4, "even");
         create_group(3, "last");
-        for (int round = 0; round < 4; ++round) {
+        for (int round = 0; round < 6; ++round) {
             put("s", 6);
             put("out", 3);
             put("late", 4);
@@ -129,7 +129,7 @@ class life {
 
     void put(const std::string& stream, std::uint64_t count) {
         const std::uint32_t number = t_.find(stream)->number;
-        producer_session& by = t_.producer(stream, {.stream = stream, .batch_bytes_max = 400});
+        producer_session& by = t_.producer(stream, {.stream = stream, .batch_bytes_max = 800});
         std::vector<put_place> places;
         std::uint64_t offset = t_.find(stream)->next;
         for (std::uint64_t i = 0; i < count; ++i) {

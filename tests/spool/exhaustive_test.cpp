@@ -1,15 +1,15 @@
 // Every byte of a spool's directory damaged in turn, and every file: what is promised of damage holds for
 // all.
 //
-// The suite plays a sample; with FERRY_EXHAUSTIVE=1, as in tests/exhaustive/run, it plays all.
+// The suite plays a sample; tests/exhaustive/run plays all.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <utility>
 
 #include "tests/spool/exhaustive_judge.hpp"
+#include "tests/support/turns.hpp"
 
 using namespace ferry;
 using namespace ferry::test;
@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t complaints_max = 20;  // that are shown
 constexpr std::size_t sector_bytes = 512;
-constexpr std::size_t zeros_step = 61;  // of a tail that was never written
 
 const short_history& the_history() {
     static const short_history history = live_shortly();
@@ -33,19 +32,19 @@ const judge& the_judge() {
 // Plays damages, all or every n-th, and counts what came of them.
 class damages {
   public:
-    explicit damages(std::size_t every) : every_{std::getenv("FERRY_EXHAUSTIVE") != nullptr ? 1 : every} {}
+    explicit damages(std::size_t sample_every) : turns_{sample_every} {}
 
     ~damages() {
         MESSAGE(fmt::format(
             "{} of {} played: {} refused, {} without a report, {} messages lost ({} of them namelessly), "
             "{} came back; {} complaints, {} ms",
-            played_, met_, refused_, silent_, lost_, nameless_, back_, complaints_,
+            played_, turns_.met(), refused_, silent_, lost_, nameless_, back_, complaints_,
             std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - since_)
                 .count()));
     }
 
     // Whether it is this one's turn: making the damage is work too.
-    bool wanted() { return met_++ % every_ == 0; }
+    bool wanted() { return turns_.mine(); }
 
     void play(const std::string& what, const directory_files& files) {
         ++played_;
@@ -60,10 +59,9 @@ class damages {
     }
 
   private:
-    const std::size_t every_;
+    turns turns_;
     const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
-    std::size_t met_ = 0, played_ = 0, refused_ = 0, silent_ = 0, lost_ = 0, nameless_ = 0, back_ = 0,
-                complaints_ = 0;
+    std::size_t played_ = 0, refused_ = 0, silent_ = 0, lost_ = 0, nameless_ = 0, back_ = 0, complaints_ = 0;
 };
 
 std::size_t written_bytes(const std::string& bytes) {
@@ -73,6 +71,9 @@ std::size_t written_bytes(const std::string& bytes) {
 }  // namespace
 
 TEST_CASE("exhaustive: a spool that nobody damaged gives everything that is open") {
+    std::size_t bytes = 0;
+    for (const auto& [name, each] : the_history().files) bytes += each.size();
+    CHECK(bytes >= 65'536);
     const verdict said = the_judge().look(the_history().files);
     for (const std::string& each : said.complaints) FAIL_CHECK(each);
     CHECK(said.lost == 0);
@@ -82,10 +83,10 @@ TEST_CASE("exhaustive: a spool that nobody damaged gives everything that is open
 
 TEST_CASE(
     "exhaustive: whichever bit flips, nothing wrong is given out and only what stood there is missing") {
-    damages all{23};
+    damages all{67};
     directory_files files = the_history().files;
     for (const auto& [name, bytes] : the_history().files)
-        for (std::size_t at = 0; at < bytes.size(); at += at < written_bytes(bytes) ? 1 : zeros_step) {
+        for (std::size_t at = 0; at < bytes.size(); ++at) {
             if (!all.wanted()) continue;
             char& byte = files[name][at];
             const char was = byte;
@@ -96,10 +97,10 @@ TEST_CASE(
 }
 
 TEST_CASE("exhaustive: wherever a file is cut, what stands before is given out") {
-    damages all{29};
+    damages all{83};
     directory_files files = the_history().files;
     for (const auto& [name, bytes] : the_history().files) {
-        for (std::size_t to = 0; to < bytes.size(); to += to < written_bytes(bytes) ? 1 : zeros_step) {
+        for (std::size_t to = 0; to < bytes.size(); ++to) {
             if (!all.wanted()) continue;
             files[name] = bytes.substr(0, to);
             all.play(fmt::format("{} cut at {}", name, to), files);
@@ -135,7 +136,7 @@ TEST_CASE("exhaustive: a file that is missing, or another's copy, or exchanged w
 }
 
 TEST_CASE("exhaustive: sectors that are zeroed, or stand in each other's place, are damage") {
-    damages all{29};
+    damages all{197};
     std::vector<std::pair<std::string, std::size_t>> sectors;
     for (const auto& [name, bytes] : the_history().files)
         for (std::size_t at = 0; at < written_bytes(bytes); at += sector_bytes)
