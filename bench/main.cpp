@@ -48,6 +48,11 @@ const role_table& own_roles() {
         {"nats-put", nats_put_role},
         {"nats-take", nats_take_role},
 #endif
+#ifdef FERRY_BENCH_RABBITMQ
+        {"rabbit-make", rabbit_make_role},
+        {"rabbit-put", rabbit_put_role},
+        {"rabbit-take", rabbit_take_role},
+#endif
     };
     return all;
 }

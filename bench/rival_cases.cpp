@@ -64,7 +64,8 @@ std::string free_port() {
 }
 
 std::string installed(const std::string& program) {
-    for (const char* const where : {"/usr/bin/", "/usr/sbin/", "/usr/local/bin/"})
+    // RabbitMQ's script in /usr/sbin becomes another user, who may not write where the run keeps its files.
+    for (const char* const where : {"/usr/lib/rabbitmq/bin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/"})
         if (fs::exists(where + program)) return where + program;
     return {};
 }
@@ -92,11 +93,52 @@ struct nats {
     child server;
 };
 
-template <typename Server>
+// A node that listens on loopback alone, and keeps what it writes in the directory.
+class rabbit {
+  public:
+    rabbit(const std::string& program, const std::string& directory, const std::string& queue_type)
+        : environment_{"HOME=" + directory,  // Erlang's cookie
+                       "ERL_EPMD_ADDRESS=127.0.0.1", "ERL_EPMD_PORT=" + free_port(),
+                       "ERL_FLAGS=-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+                       "RABBITMQ_NODENAME=bench@localhost", "RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
+                       "RABBITMQ_NODE_PORT=" + port, "RABBITMQ_DIST_PORT=" + free_port(),
+                       "RABBITMQ_MNESIA_BASE=" + directory, "RABBITMQ_LOG_BASE=" + directory,
+                       // What the machine's own server is told does not count: there are no such files.
+                       "RABBITMQ_CONF_ENV_FILE=" + directory + "/none",
+                       "RABBITMQ_CONFIG_FILE=" + directory + "/none",
+                       "RABBITMQ_ADVANCED_CONFIG_FILE=" + directory + "/none",
+                       "RABBITMQ_ENABLED_PLUGINS_FILE=" + directory + "/none",
+                       // The script becomes the server, so that the child is the server.
+                       "RABBITMQ_ALLOW_INPUT=1"},
+          server_{setpriv, told({program, "-noinput"})} {
+        while (server_.line().find("completed with") == std::string::npos) {}
+        child maker{{"rabbit-make", port, queue_type}};
+        rate_of(maker.line());
+    }
+    const std::string port = free_port();
+
+  private:
+    static constexpr const char* setpriv = "/usr/bin/setpriv";
+
+    // In that environment, and not outliving a benchmark that is killed.
+    std::vector<std::string> told(const std::vector<std::string>& command) const {
+        std::vector<std::string> all{"--pdeathsig", "KILL", "/usr/bin/env"};
+        all.insert(all.end(), environment_.begin(), environment_.end());
+        all.insert(all.end(), command.begin(), command.end());
+        return all;
+    }
+
+    const std::vector<std::string> environment_;
+    // Erlang's register of node names: one that the server started itself would stay behind.
+    child epmd_{setpriv, told({installed("epmd")})};
+    child server_;
+};
+
+template <typename Server, typename... Options>
 sample rival(const std::string& program, const std::string& directory, const std::string& prefix,
-             std::size_t size, bool both) {
+             std::size_t size, bool both, const Options&... options) {
     const scratch room{directory};
-    Server at{program, room.path};
+    Server at{program, room.path, options...};
     child producer{{prefix + "-put", at.port, std::to_string(size)}};
     if (!both) return rate_of(producer.line());
     child consumer{{prefix + "-take", at.port}};
@@ -125,6 +167,13 @@ void add_rival_cases(std::vector<bench_case>& all, const std::string& directory,
     if (const std::string program = installed("nats-server"); !program.empty())
         add("NATS JetStream, file, no sync",
             [=](std::size_t size, bool both) { return rival<nats>(program, directory, "nats", size, both); });
+#endif
+#ifdef FERRY_BENCH_RABBITMQ
+    if (const std::string program = installed("rabbitmq-server"); !program.empty())
+        for (const std::string type : {"quorum", "classic"})
+            add("RabbitMQ, " + type + " queue", [=](std::size_t size, bool both) {
+                return rival<rabbit>(program, directory, "rabbit", size, both, type);
+            });
 #endif
 }
 

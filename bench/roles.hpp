@@ -31,7 +31,8 @@
 //     bare-hop FILE deliver|keep        prints where it takes batches and where it gives them
 //     bare-put ENDPOINT SIZE [MS]       as put, at a bare hop
 //     bare-take ENDPOINT [MS]           as take-on
-//     redis-put PORT SIZE, redis-take PORT, nats-make PORT, nats-put PORT SIZE, nats-take PORT
+//     redis-put PORT SIZE, redis-take PORT, nats-make PORT, nats-put PORT SIZE, nats-take PORT,
+//     rabbit-make PORT QUEUE_TYPE, rabbit-put PORT SIZE, rabbit-take PORT
 //                                       the same at other servers, where they are installed
 #pragma once
 
@@ -90,5 +91,8 @@ void redis_take_role(const words& arguments);
 void nats_make_role(const words& arguments);
 void nats_put_role(const words& arguments);
 void nats_take_role(const words& arguments);
+void rabbit_make_role(const words& arguments);
+void rabbit_put_role(const words& arguments);
+void rabbit_take_role(const words& arguments);
 
 }  // namespace ferry::bench
