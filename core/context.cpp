@@ -9,6 +9,7 @@
 
 #include "core/context_parts.hpp"
 #include "core/loop.hpp"
+#include "core/thread_name.hpp"
 
 namespace ferry {
 namespace {
@@ -78,6 +79,7 @@ void context::stop_on_signals() {
         }
         ::close(fd);
     }};
+    name_thread(parts_->signal_thread, "ferry signals");
 }
 
 }  // namespace ferry

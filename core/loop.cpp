@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "core/thread_name.hpp"
+
 namespace ferry {
 
 struct loop::member::slot {
@@ -28,7 +30,9 @@ void loop::member::wake() noexcept {
     if (!slot_->woken.exchange(true)) owner_.changed_.set();
 }
 
-loop::loop(int stop_fd) : stop_fd_{stop_fd}, thread_{[this] { run(); }} {}
+loop::loop(int stop_fd) : stop_fd_{stop_fd}, thread_{[this] { run(); }} {
+    name_thread(thread_, "ferry loop");
+}
 
 loop::~loop() {
     {

@@ -5,6 +5,7 @@
 
 #include "core/deadline.hpp"
 #include "core/request_id.hpp"
+#include "core/thread_name.hpp"
 #include "core/ticket.hpp"
 #include "ferry/error.hpp"
 
@@ -88,8 +89,10 @@ void porter::one_less_idle() {
 void porter::begin(std::vector<frame>& frames) {
     const auto asked = ticket_of(frames);
     if (!asked) return;
-    if (!watching_.exchange(true))
+    if (!watching_.exchange(true)) {
         watcher_ = std::jthread{[this](const std::stop_token& stop) { watch(stop); }};
+        name_thread(watcher_, "ferry porter");
+    }
     if (frames[0].view() != last_queue_) {
         last_queue_ = frames[0].str();
         tell(last_queue_, make_notice(ticket_kind::free, worker_, 0));

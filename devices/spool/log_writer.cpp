@@ -5,6 +5,8 @@
 #include <csignal>
 #include <utility>
 
+#include "core/thread_name.hpp"
+
 namespace ferry {
 namespace {
 
@@ -20,7 +22,9 @@ std::size_t bytes_of(const append_action& turn) {
 }  // namespace
 
 log_writer::log_writer(log::segmented_log& log, event_fd& done)
-    : log_{log}, done_{done}, thread_{[this] { run(); }} {}
+    : log_{log}, done_{done}, thread_{[this] { run(); }} {
+    name_thread(thread_, "ferry log");
+}
 
 log_writer::~log_writer() {
     finish();

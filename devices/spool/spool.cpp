@@ -16,6 +16,7 @@
 #include "core/log/storage_posix.hpp"
 #include "core/shared_frame.hpp"
 #include "core/socket.hpp"
+#include "core/thread_name.hpp"
 #include "devices/spool/brain.hpp"
 #include "devices/spool/log_writer.hpp"
 #include "devices/spool/raw_ports.hpp"
@@ -208,6 +209,7 @@ spool::parts::parts(ferry::context& owner, spool_options given)
     writer = std::make_unique<log_writer>(found->log, writer_done);
     publish_stats();
     thread = std::thread{[this] { run(); }};
+    name_thread(thread, "ferry spool");
 }
 
 spool::parts::~parts() {
