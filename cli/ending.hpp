@@ -39,7 +39,9 @@ class ending {
     /// True when -t has passed.
     bool run_over() const;
     /// A message came (or a command ended): the silence begins anew.
-    void heard() { heard_ = clock::now(); }
+    void heard() {
+        if (options_.idle) heard_ = clock::now();  // a clock costs as much as a small message
+    }
     /// As if a message came that much later: silence before it does not count.
     void heard_after(std::chrono::nanoseconds wait) { heard_ = clock::now() + wait; }
 

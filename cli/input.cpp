@@ -93,6 +93,15 @@ input::state input::next(message& into, std::optional<time> deadline) {
         return state::message;
     }
     if (!files_.empty()) return next_file(into);
+    return next_of_stdin(into, deadline);
+}
+
+input::state input::next(std::string_view& into, std::optional<time> deadline) {
+    return next_of_stdin(into, deadline);
+}
+
+template <typename Into>
+input::state input::next_of_stdin(Into& into, std::optional<time> deadline) {
     while (!stdin_.next(into)) {
         if (stdin_.ended()) return state::end;
         const state how = fill(deadline);

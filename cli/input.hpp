@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/formats.hpp"
@@ -41,12 +42,18 @@ class input {
     /// The next message into `into`.
     state next(message& into, std::optional<time> deadline = std::nullopt);
 
+    /// The same where `gives_bytes`: a message is what stdin has, nothing more; good until the next call.
+    state next(std::string_view& into, std::optional<time> deadline = std::nullopt);
+    bool gives_bytes() const noexcept { return !argument_ && files_.empty() && !is_json(); }
+
     /// True when the one message is the argument, which `-n N` repeats.
     bool from_argument() const noexcept { return argument_.has_value(); }
     bool is_json() const noexcept { return format_ == in_format::json; }
 
   private:
     state next_file(message& into);
+    template <typename Into>
+    state next_of_stdin(Into& into, std::optional<time> deadline);
     state fill(std::optional<time> deadline);
 
     ferry::context& context_;

@@ -116,6 +116,7 @@ void output::print(const message& content, const delivered_as* delivered) {
 
 void output::line(std::string_view text) {
     pending_.append(text).append(1, '\n');
+    if (pending_.size() >= pending_bytes_max) flush();
 }
 
 void output::add_for_terminal(const message& content) {

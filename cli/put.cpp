@@ -3,11 +3,11 @@
 
 #include <array>
 #include <condition_variable>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "cli/commands.hpp"
 #include "cli/connection.hpp"
@@ -38,7 +38,8 @@ class confirms {
         std::map<std::string, std::uint64_t> refused;  ///< by the protocol's code
         std::string reason;                            ///< of the last refusal, in words
         std::uint64_t unanswered = 0;
-        bool reader_gone = false;
+        bool prints = true;                  ///< until the reader of stdout is gone
+        std::optional<failure> not_printed;  ///< why, if it is not that
     };
 
     confirms(ferry::context& context, confirm_lines lines)
@@ -48,7 +49,7 @@ class confirms {
     void add(receipt of) {
         const std::lock_guard lock{mutex_};
         waiting_.push_back(std::move(of));
-        changed_.notify_one();
+        if (std::exchange(idle_, false)) changed_.notify_one();
     }
 
     /// Nothing more comes; what is not answered by the deadline is counted as unanswered.
@@ -65,16 +66,18 @@ class confirms {
 
   private:
     void run() {
-        while (true) {
-            std::unique_lock lock{mutex_};
-            if (waiting_.empty()) flush();
-            changed_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
-            if (waiting_.empty()) return;
-            const receipt next = std::move(waiting_.front());
-            waiting_.pop_front();
-            lock.unlock();
-            take(next);
-        }
+        for (std::vector<receipt> taken; wait_for_more(taken); taken.clear())
+            for (const receipt& each : taken) take(each);
+    }
+
+    // All that were added since; false at the end.
+    bool wait_for_more(std::vector<receipt>& into) {
+        std::unique_lock lock{mutex_};
+        if (waiting_.empty()) flush();
+        idle_ = waiting_.empty();
+        changed_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
+        into.swap(waiting_);
+        return !into.empty();
     }
 
     void take(const receipt& next) {
@@ -110,20 +113,29 @@ class confirms {
         }
     }
 
-    void print(const confirmation& what) try {
-        if (lines_ == confirm_lines::none || counts_.reader_gone) return;
-        if (lines_ == confirm_lines::json)
-            out_.line(fmt::format("{{\"offset\":{},\"duplicate\":{}}}", what.offset, what.duplicate));
-        else
-            out_.line(fmt::format("{}{}", what.offset, what.duplicate ? " duplicate" : ""));
-    } catch (const output_closed&) {
-        counts_.reader_gone = true;
+    void print(const confirmation& what) {
+        if (lines_ == confirm_lines::none) return;
+        write([&] {
+            if (lines_ == confirm_lines::json)
+                out_.line(fmt::format("{{\"offset\":{},\"duplicate\":{}}}", what.offset, what.duplicate));
+            else
+                out_.line(fmt::format("{}{}", what.offset, what.duplicate ? " duplicate" : ""));
+        });
     }
 
-    void flush() try {
-        if (!counts_.reader_gone) out_.flush();
+    void flush() {
+        write([this] { out_.flush(); });
+    }
+
+    // Messages are stored and counted whether or not anybody is told.
+    template <typename Write>
+    void write(Write some) try {
+        if (counts_.prints) some();
     } catch (const output_closed&) {
-        counts_.reader_gone = true;
+        counts_.prints = false;
+    } catch (const failure& problem) {
+        counts_.prints = false;
+        counts_.not_printed = problem;
     }
 
     output out_;
@@ -131,7 +143,8 @@ class confirms {
     counts counts_;  // of the thread; read after it ended
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<receipt> waiting_;
+    std::vector<receipt> waiting_;
+    bool idle_ = false;  // the thread waits, and wants to be told of the next one
     std::optional<ending::clock::time_point> deadline_;
     bool ended_ = false;
     std::thread thread_;
@@ -215,6 +228,8 @@ class putting {
     putting(ferry::context& context, input& in, const put_flags& flags, producer& to, confirms& by)
         : context_{context}, in_{in}, flags_{flags}, to_{to}, by_{by}, end_{flags.shared.end} {
         has_topic_ = take_topic(flags.shared, topic_);
+        gives_lines_ =
+            in.gives_bytes() && !has_topic_ && flags.shared.headers.empty() && flags.wishes.empty();
     }
 
     /// One id is for one message: more of them are a mistake, found before anything is sent.
@@ -236,11 +251,7 @@ class putting {
             return true;
         }
         const bool argument_sent = in_.from_argument() && sent >= flags_.shared.end.count.value_or(1);
-        if (argument_sent || end_.complete(sent)) return false;
-        const input::state state = in_.next(into, end_.deadline());
-        late = late || state == input::state::timed_out;
-        if (state != input::state::message) return false;
-        end_.heard();
+        if (argument_sent || !read_any(into)) return false;
         if (has_topic_) into.set_topic(frame{topic_});
         for (const auto& [name, value] : flags_.shared.headers) into.set_header(name, value);
         for (const auto& [name, value] : flags_.wishes)
@@ -253,6 +264,7 @@ class putting {
 
     void put_all(message next) {
         auto due = std::chrono::steady_clock::now();
+        std::optional<std::string_view> line;  // in place of `next`
         do {
             if (sent > 0 && flags_.shared.pause) {
                 due += *flags_.shared.pause;
@@ -261,10 +273,11 @@ class putting {
             }
             late = late || end_.run_over();
             if (late || context_.stopped()) return;
-            by_.add(to_.put(next));
+            by_.add(line ? to_.put(*line) : to_.put(next));
             ++sent;
             if (sent % progress_step == 0) progress_.show(fmt::format("{} messages put", sent));
-        } while (read(next));
+            if (gives_lines_) line.emplace();
+        } while (line ? read_any(*line) : read(next));
         progress_.clear();
     }
 
@@ -274,6 +287,16 @@ class putting {
     bool late = false;
 
   private:
+    template <typename Into>
+    bool read_any(Into& into) {
+        if (end_.complete(sent)) return false;
+        const input::state state = in_.next(into, end_.deadline());
+        late = late || state == input::state::timed_out;
+        if (state != input::state::message) return false;
+        end_.heard();
+        return true;
+    }
+
     ferry::context& context_;
     input& in_;
     const put_flags& flags_;
@@ -283,6 +306,7 @@ class putting {
     progress progress_;
     std::string topic_;
     bool has_topic_ = false;
+    bool gives_lines_ = false;  // which are messages as they stand
     std::optional<message> ahead_;
     std::uint64_t ids_given_ = 0;  // messages that the flag's id was given to
 };
@@ -334,7 +358,9 @@ int put_messages(put_flags flags, const endpoints& where, std::optional<std::str
                             run.late || run.deadline().has_value(), command);
     if (context.signal() != 0) return interrupted_by(context.signal());
     if (!broken.empty() && code == 0) return to_int(exit_code::partly_done);
-    return code;
+    if (!counts.not_printed) return code;
+    talk.complain(command, counts.not_printed->what());
+    return code == 0 ? to_int(counts.not_printed->code()) : code;
 }
 
 namespace {

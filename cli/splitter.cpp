@@ -20,27 +20,31 @@ void splitter::add(std::string_view bytes) {
 }
 
 bool splitter::next(message& into) {
-    for (std::string bytes; next_bytes(bytes); ++messages_) {
-        if (bytes.size() > message_bytes_max) refuse_size(bytes.size());
+    for (std::string_view bytes; next(bytes);) {
         if (format_ != in_format::json) {
-            into = message{frame{std::move(bytes)}};
-        } else if (bytes.find_first_not_of(" \t\r") == std::string::npos) {
-            continue;
-        } else {
-            try {
-                into = message_from_json(bytes);
-            } catch (const usage_error& problem) {
-                throw usage_error{fmt::format("line {}: {}", messages_, problem.what())};
-            }
+            into = message{frame{bytes}};
+            return true;
         }
-        ++messages_;
+        if (bytes.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+        try {
+            into = message_from_json(bytes);
+        } catch (const usage_error& problem) {
+            throw usage_error{fmt::format("line {}: {}", messages_ - 1, problem.what())};
+        }
         return true;
     }
     return false;
 }
 
-// Moves the next whole message out of the buffer.
-bool splitter::next_bytes(std::string& into) {
+bool splitter::next(std::string_view& into) {
+    if (!next_bytes(into)) return false;
+    if (into.size() > message_bytes_max) refuse_size(into.size());
+    ++messages_;
+    return true;
+}
+
+// The next whole message in the buffer, which is given out with it.
+bool splitter::next_bytes(std::string_view& into) {
     switch (format_) {
         case in_format::line:
         case in_format::json:
@@ -55,27 +59,27 @@ bool splitter::next_bytes(std::string& into) {
     return at_end_ && take_rest(into);
 }
 
-bool splitter::take_until(char end, std::string& into) {
+bool splitter::take_until(char end, std::string_view& into) {
     const auto found = buffer_.find(end, taken_ + searched_);
     if (found == std::string::npos) {
         searched_ = buffer_.size() - taken_;
         if (searched_ > message_bytes_max) refuse_size(searched_);
         return at_end_ && take_rest(into);
     }
-    into.assign(buffer_, taken_, found - taken_);
+    into = std::string_view{buffer_}.substr(taken_, found - taken_);
     taken_ = found + 1;
     searched_ = 0;
     return true;
 }
 
-bool splitter::take_len32(std::string& into) {
+bool splitter::take_len32(std::string_view& into) {
     const std::size_t there = buffer_.size() - taken_;
     std::uint64_t length = 0;
     for (std::size_t i = 0; i < length_bytes && i < there; ++i)
         length = length << 8 | static_cast<std::uint8_t>(buffer_[taken_ + i]);
     if (there >= length_bytes && length > message_bytes_max) refuse_size(length);
     if (there >= length_bytes && there - length_bytes >= length) {
-        into.assign(buffer_, taken_ + length_bytes, length);
+        into = std::string_view{buffer_}.substr(taken_ + length_bytes, length);
         taken_ += length_bytes + length;
         return true;
     }
@@ -84,9 +88,9 @@ bool splitter::take_len32(std::string& into) {
     return false;
 }
 
-bool splitter::take_rest(std::string& into) {
+bool splitter::take_rest(std::string_view& into) {
     if (taken_ == buffer_.size()) return false;
-    into.assign(buffer_, taken_, std::string::npos);
+    into = std::string_view{buffer_}.substr(taken_);
     taken_ = buffer_.size();
     searched_ = 0;
     return true;

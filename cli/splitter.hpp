@@ -36,12 +36,14 @@ class splitter {
 
     /// The next whole message; false when more bytes are needed, or none are left.
     bool next(message& into);
+    /// The same as bytes, good until the next call; of `json` these are its lines.
+    bool next(std::string_view& into);
 
   private:
-    bool next_bytes(std::string& into);
-    bool take_until(char end, std::string& into);
-    bool take_len32(std::string& into);
-    bool take_rest(std::string& into);
+    bool next_bytes(std::string_view& into);
+    bool take_until(char end, std::string_view& into);
+    bool take_len32(std::string_view& into);
+    bool take_rest(std::string_view& into);
     [[noreturn]] void refuse_size(std::uint64_t bytes) const;
 
     const in_format format_;

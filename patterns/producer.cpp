@@ -64,6 +64,7 @@ loop::next producer::parts::step() {
 
 template <typename Done>
 outcome producer::parts::wait(std::unique_lock<std::mutex>& lock, std::optional<duration> limit, Done done) {
+    if (done()) return outcome::done;
     const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
     while (!done()) {
         if (owner.stopped()) return outcome::stopped;

@@ -2,6 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
 
 #include "tests/cli/spool_process.hpp"
 
@@ -22,6 +26,48 @@ TEST_CASE("cli: put confirms in input order, take prints and acks, and what is a
     CHECK(rest.out == "\nc\n");
     CHECK(run_ferry({"take", spool.at, "jobs", "-n", "1", "-t", "200ms"}).status == 5);
     CHECK(run_ferry({"take", spool.at, "jobs", "--idle", "100ms"}).status == 0);
+}
+
+TEST_CASE("cli: a message is confirmed before the next one is there, and long input keeps its lines whole") {
+    spool_process spool;
+    process put{binary_with({"put", spool.at, "jobs", "--confirm"}), {.keep_stdin_open = true}};
+    for (const char* each : {"0", "1", "2"}) {
+        put.write("line\n");
+        CHECK(put.next_line() == each);
+    }
+    // Longer than what is read at once, in lines that no boundary of a read fits.
+    std::string lines;
+    for (int i = 0; i < 3000; ++i) lines += std::to_string(i) + std::string(i % 97, '.') + "\n";
+    put.write(lines + "without an end");
+    put.close_stdin();
+    CHECK(put.wait() == 0);
+    CHECK(put.err() == "sent 3004, confirmed 3004\n");
+    CHECK(run_ferry({"take", spool.at, "jobs", "-n", "3004"}).out ==
+          "line\nline\nline\n" + lines + "without an end\n");
+}
+
+TEST_CASE("cli: confirms that cannot be printed are a failure that is told, and the messages are stored") {
+    spool_process spool;
+    process put{binary_with({"put", spool.at, "jobs", "--confirm"}),
+                {.input = "a\nb\n", .stdout_to = "/dev/full"}};
+    CHECK(put.wait() == 1);
+    CHECK(put.err().find("sent 2, confirmed 2\n") != std::string::npos);
+    CHECK(put.err().find("cannot write stdout: No space left on device") != std::string::npos);
+    CHECK(run_ferry({"take", spool.at, "jobs", "-n", "2"}).out == "a\nb\n");
+}
+
+TEST_CASE("cli: the threads of a spool say what they are") {
+    spool_process spool;
+    std::set<std::string> names;
+    for (const auto& each :
+         std::filesystem::directory_iterator{"/proc/" + std::to_string(spool.running->pid()) + "/task"}) {
+        std::string name;
+        std::getline(std::ifstream{each.path() / "comm"}, name);
+        names.insert(name);
+    }
+    CHECK(names.contains("ferry spool"));
+    CHECK(names.contains("ferry log"));
+    CHECK(names.contains("ferry signals"));
 }
 
 TEST_CASE("cli: put --confirm --json and take --json tell offsets, attempts, stream and group") {
