@@ -1,11 +1,17 @@
 #include "bench/cases.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
 #include <stdexcept>
 
 #include "bench/child.hpp"
 #include "bench/fresh_spool.hpp"
 #include "bench/meter.hpp"
+#include "bench/roles.hpp"
 
 namespace ferry::bench {
 namespace {
@@ -87,6 +93,40 @@ sample start_time(const std::string& ferry) {
     return {std::chrono::duration<double, std::milli>(clock::now() - from).count(), 0};
 }
 
+constexpr std::uint64_t lines = 2'000'000;
+
+// Messages a second of a process that puts so many, its start and end included.
+template <typename Start>
+sample process_that_puts(const std::string& directory, Start start) {
+    const fresh_spool spool{directory};
+    const auto from = clock::now();
+    const std::unique_ptr<child> putting = start(spool.endpoint());
+    if (putting->wait() != 0) throw std::runtime_error{"not all lines were put"};
+    const double seconds = std::chrono::duration<double>(clock::now() - from).count();
+    return {static_cast<double>(lines) / seconds,
+            lines - static_cast<std::uint64_t>(spool.counter("messages_stored"))};
+}
+
+sample put_file(const std::string& directory, const std::string& ferry, std::size_t size) {
+    const std::string file = directory + "/lines";
+    if (!std::filesystem::exists(file)) {
+        std::ofstream all{file};
+        for (std::uint64_t i = 0; i < lines; ++i) all << std::string(size, 'x') << '\n';
+        all.close();
+        ::sync();  // what it writes back later would share the disk with what is measured
+    }
+    return process_that_puts(directory, [&](const std::string& endpoint) {
+        return std::make_unique<child>("/bin/sh", words{"-c", "exec '" + ferry + "' put --quiet " + endpoint +
+                                                                  " bench < '" + file + "'"});
+    });
+}
+
+sample put_same(const std::string& directory, std::size_t size) {
+    return process_that_puts(directory, [&](const std::string& endpoint) {
+        return std::make_unique<child>(words{"fill", endpoint, std::to_string(size), std::to_string(lines)});
+    });
+}
+
 }  // namespace
 
 std::vector<bench_case> all_cases(const std::string& directory, const std::string& ferry) {
@@ -129,7 +169,12 @@ std::vector<bench_case> all_cases(const std::string& directory, const std::strin
             {"allocations, " + way, 100, "/1,000", "", [=] { return allocations(directory, way); }, {}, 1});
     add_delay_cases(all, directory);
     add_backlog_cases(all, directory);
+    all.push_back({"ferry put, of a file's lines", 100, "msg/s", "the library, in a program",
+                   [=] { return put_file(directory, ferry, 100); }, [=] { return put_same(directory, 100); },
+                   5});
     all.push_back({"ferry version", 0, "ms", "", [=] { return start_time(ferry); }, {}, 21});
+    add_profile_cases(all, directory);
+    add_scale_cases(all, directory);
     return all;
 }
 

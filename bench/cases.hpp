@@ -23,6 +23,7 @@ struct bench_case {
     std::function<sample()> ours;
     std::function<sample()> theirs;
     int repeats = 3;
+    bool by_name_only = false;  ///< not one of those that are run when nobody says which
 };
 
 /// What a spool does with messages of a size.
@@ -41,5 +42,9 @@ void add_rival_cases(std::vector<bench_case>& all, const std::string& directory,
 void add_disk_cases(std::vector<bench_case>& all, const std::string& directory);
 /// Restarts with a backlog; what many streams and groups cost.
 void add_backlog_cases(std::vector<bench_case>& all, const std::string& directory);
+/// Where the time goes: syncs, bytes, threads.
+void add_profile_cases(std::vector<bench_case>& all, const std::string& directory);
+/// From one to many: messages kept, streams, groups, consumers, connections, subscriptions.
+void add_scale_cases(std::vector<bench_case>& all, const std::string& directory);
 
 }  // namespace ferry::bench

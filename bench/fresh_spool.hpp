@@ -29,6 +29,15 @@ inline sample rate_of(const std::string& result) {
     return {static_cast<double>(count) / seconds, lost, p50, p99};
 }
 
+/// The most memory that a process ever had.
+inline double peak_megabytes_of(pid_t process) {
+    std::ifstream status{"/proc/" + std::to_string(process) + "/status"};
+    double kilobytes = 0;
+    for (std::string line; std::getline(status, line);)
+        if (std::sscanf(line.c_str(), "VmHWM: %lf", &kilobytes) == 1) return kilobytes / 1024;
+    throw std::runtime_error{"no VmHWM"};
+}
+
 class fresh_spool {
   public:
     explicit fresh_spool(const std::string& parent) : directory_{parent + "/spool"} { start(); }
@@ -41,6 +50,7 @@ class fresh_spool {
     fresh_spool& operator=(const fresh_spool&) = delete;
 
     const std::string& endpoint() const { return endpoint_; }
+    pid_t pid() const { return process_->pid(); }
 
     /// Stopped by this signal and started again: the milliseconds until it was bound.
     double restart(int signal = SIGKILL) {
@@ -56,22 +66,19 @@ class fresh_spool {
             throw std::runtime_error{"not all of the backlog was confirmed"};
     }
 
-    double peak_megabytes() const {
-        std::ifstream status{"/proc/" + std::to_string(process_->pid()) + "/status"};
-        double kilobytes = 0;
-        for (std::string line; std::getline(status, line);)
-            if (std::sscanf(line.c_str(), "VmHWM: %lf", &kilobytes) == 1) return kilobytes / 1024;
-        throw std::runtime_error{"no VmHWM"};
-    }
+    double peak_megabytes() const { return peak_megabytes_of(process_->pid()); }
     double open_files() const {
         const std::filesystem::directory_iterator all{"/proc/" + std::to_string(process_->pid()) + "/fd"};
         return static_cast<double>(std::distance(begin(all), end(all)));
     }
-    /// One of `spool.stats`.
-    double counter(const std::string& name) const {
+    /// What `spool.stats` says.
+    header_map counters() const {
         context context;
         administrator asked{context, ferry::connect(endpoint_)};
-        return static_cast<double>(std::get<std::int64_t>(asked.call("spool.stats").at(0).at(name)));
+        return asked.call("spool.stats").at(0);
+    }
+    double counter(const std::string& name) const {
+        return static_cast<double>(std::get<std::int64_t>(counters().at(name)));
     }
     double snapshot_megabytes() const {
         std::uintmax_t largest = 0;

@@ -2,9 +2,12 @@
 // only.
 //
 //     ferry_bench                            all of it; --from CASE: from the first one whose name begins so
+//     ferry_bench --from profile             where a spool's time goes, and how it goes with the number of
+//                                            everything (--from scale); all of it leaves these out
 //     ferry_bench --only CASE [--size BYTES] [--against COUNTERPART] [--repeats N]
 //     ferry_bench --json NOW.json --compare EARLIER.json
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -37,6 +40,9 @@ const role_table& own_roles() {
         {"fill-late", fill_late_role},
         {"crowd", crowd_role},
         {"scatter", scatter_role},
+        {"share", share_role},
+        {"connections", connections_role},
+        {"subscribe", subscribe_role},
         {"put-allocations", put_allocations_role},
         {"take-allocations", take_allocations_role},
 #ifdef FERRY_BENCH_REDIS
@@ -120,13 +126,19 @@ void run(const std::string& directory, const options& how) {
         std::thread::hardware_concurrency(), directory);
     print_head(before.has_value());
     const std::string ferry = (fs::path{own_path()}.parent_path().parent_path() / "ferry").string();
-    bool begun = false;
+    bool begun = false, begun_by_name = false;
     bool any = false;
+    std::string head;
     bool wanted = false;
     for (const bench_case& each : all_cases(directory, ferry)) {
-        begun = begun || each.name.starts_with(how.from);
+        const bool begins = !begun && each.name.starts_with(how.from);
+        begun_by_name = begins ? each.by_name_only : begun_by_name;
+        begun = begun || begins;
         // One that is set in looks at the spool of the one before it: they go together.
-        if (!each.name.starts_with("  ")) wanted = chosen(how, each);
+        if (!each.name.starts_with("  ")) {
+            wanted = chosen(how, each) && (!each.by_name_only || begun_by_name || !how.only.empty());
+            head = each.name;
+        }
         if (!begun || !wanted) continue;
         any = true;
         std::vector<sample> ours;
@@ -135,7 +147,8 @@ void run(const std::string& directory, const options& how) {
             ours.push_back(each.ours());
             if (each.theirs) theirs.push_back(each.theirs());
         }
-        const outcome came_to{each, figure{std::move(ours)}, figure{std::move(theirs)}};
+        const outcome came_to{each, each.name == head ? head : head + "," + each.name.substr(1),
+                              figure{std::move(ours)}, figure{std::move(theirs)}};
         print_row(came_to, before ? &*before : nullptr);
         if (lines.is_open()) write_json(lines, came_to);
     }
@@ -161,10 +174,19 @@ int bench(const words& arguments) {
     return 0;
 }
 
+// A connection takes some descriptors, and a shell gives a thousand; the processes inherit it.
+void open_many_files() {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 }  // namespace ferry::bench
 
 int main(int argc, char** argv) {
+    ferry::bench::open_many_files();
     ferry::bench::words arguments(argv + 1, argv + argc);
     try {
         return ferry::bench::plays(arguments, ferry::bench::own_roles()) ? 0 : ferry::bench::bench(arguments);

@@ -1,39 +1,51 @@
-// What the processes of the benchmark do. Every role prints the endpoints it bound, or its result, on stdout.
+// What the processes of the benchmark do. Every role prints the endpoints it bound, or its RESULT, on stdout:
+// "COUNT SECONDS LOST P50 P99", the last two in microseconds.
 //
-//     send WHO KIND ENDPOINT CREDIT SIZE [RATE]   until it is killed
-//     receive WHO KIND ENDPOINT [MS SIZE RATE]   binds when ENDPOINT ends with *; prints where it gives
-//     credit (flow.hpp)
-//                                       and "COUNT SECONDS LOST P50 P99", of MS milliseconds
-//     answer WHO ENDPOINT               repeats questions, until it is killed
-//     ask WHO ENDPOINT SIZE RATE MS     prints the same of answers
-//     inproc WHO KIND SIZE RATE MS      sender and receiver, or asker and answerer, in one process; prints
-//     the same
-//                                       WHO: ferry, plain. KIND: push, pub, counted, req; push-batch and
-//                                       pub-batch, which are batches of ferry's alone. RATE: messages a
-//                                       second, 0 = a flood
-//     device WHO KIND                   KIND: streamer, forwarder; plain is zmq_proxy
-//     spool DIRECTORY
-//     fill ENDPOINT SIZE COUNT          puts so many
-//     fill-late ENDPOINT SIZE COUNT FROM_MS SPAN_MS   the same, delayed by FROM to FROM + SPAN
-//     crowd ENDPOINT streams|groups COUNT   consumers that hold one message each, of as many streams or
-//     groups;
-//                                       prints "ready", until it is killed
-//     put ENDPOINT SIZE [MS]            prints "COUNT SECONDS LOST" of what was confirmed in that time, and
-//     goes on put-paced ENDPOINT SIZE RATE      until it is killed take-timed ENDPOINT MS            prints
-//     "COUNT SECONDS LOST P50 P99" of these, from when they were due take ENDPOINT COUNT               prints
-//     it of what was acked, the first tenth excluded scatter ENDPOINT SIZE STREAMS     the same, each message
-//     to another of so many streams take-on ENDPOINT [MS SIZE]        the same for a fixed time
-//     put-allocations ENDPOINT COUNT, take-allocations ENDPOINT COUNT
-//                                       "ALLOCATIONS THOUSANDS 0" of so many messages, after a tenth of them
-//     append WHO PATH                   "COUNT SECONDS" of blocks of 256 KiB, each synced
-//     confirm ENDPOINT                  one message after the other, each confirmed; prints how long that
-//     took sync-echo FILE, sync-ask ENDPOINT the same of a question that a write and a sync stand behind
-//     bare-hop FILE deliver|keep        prints where it takes batches and where it gives them
-//     bare-put ENDPOINT SIZE [MS]       as put, at a bare hop
-//     bare-take ENDPOINT [MS]           as take-on
-//     redis-put PORT SIZE, redis-take PORT, nats-make PORT, nats-put PORT SIZE, nats-take PORT,
+// WHO is ferry or plain; KIND is push, pub, counted or req, or push-batch and pub-batch, which are batches of
+// ferry's alone; RATE is messages a second, 0 a flood.
+//
+// clang-format off
+//     send WHO KIND ENDPOINT CREDIT SIZE [RATE]
+//                                            until it is killed; no CREDIT is asked for where RATE is not 0
+//     receive WHO KIND ENDPOINT [MS SIZE RATE]
+//                                            binds when ENDPOINT ends with *; prints where, where it gives
+//                                            credit (flow.hpp), and RESULT
+//     answer WHO ENDPOINT                    repeats questions, until it is killed
+//     ask WHO ENDPOINT SIZE RATE MS          RESULT of answers
+//     inproc WHO KIND SIZE RATE MS           both sides in one process; RESULT
+//     device WHO KIND                        streamer or forwarder; plain is zmq_proxy
+//     subscribe ENDPOINT MANY TOPIC          so many subscriptions, TOPIC last; RESULT of the time to its
+//                                            first message, then RESULT
+//     spool DIRECTORY                        until it is killed
+//     fill ENDPOINT SIZE COUNT               puts so many; RESULT
+//     fill-late ENDPOINT SIZE COUNT FROM_MS SPAN_MS
+//                                            the same, delayed by FROM to FROM + SPAN
+//     put ENDPOINT SIZE [MS]                 RESULT of what was confirmed in that time; goes on until it is
+//                                            killed
+//     put-paced ENDPOINT SIZE RATE           until it is killed
+//     scatter ENDPOINT SIZE STREAMS          as put, each message to another of so many streams; ends
+//     connections ENDPOINT MANY              as put, by so many producers in turn; ends
+//     take ENDPOINT COUNT                    RESULT of what was acked, the first tenth excluded
+//     take-on ENDPOINT [MS SIZE]             RESULT of what was acked in that time
+//     take-timed ENDPOINT MS                 the same, with how long it took from when a message was due
+//     share ENDPOINT groups|consumers MANY COUNT
+//                                            COUNT messages for each of so many groups, or among so many
+//                                            consumers; RESULT
+//     crowd ENDPOINT streams|groups COUNT    consumers that hold one message each, of as many; "ready", until
+//                                            it is killed
+//     put-allocations ENDPOINT COUNT         "ALLOCATIONS THOUSANDS 0" of so many messages, after a tenth of
+//                                            them
+//     take-allocations ENDPOINT COUNT        the same
+//     append WHO PATH                        RESULT of blocks of 256 KiB, each synced
+//     confirm ENDPOINT                       one message after the other, each confirmed; how long that took
+//     sync-echo FILE, sync-ask ENDPOINT      the same of a question that a write and a sync stand behind
+//     bare-hop FILE deliver|keep             prints where it takes batches and where it gives them
+//     bare-put ENDPOINT SIZE [MS]            as put, at a bare hop
+//     bare-take ENDPOINT [MS]                as take-on
+//     redis-put PORT SIZE, redis-take PORT   the same at other servers, where they are installed
+//     nats-make PORT, nats-put PORT SIZE, nats-take PORT
 //     rabbit-make PORT QUEUE_TYPE, rabbit-put PORT SIZE, rabbit-take PORT
-//                                       the same at other servers, where they are installed
+// clang-format on
 #pragma once
 
 #include <map>
@@ -73,6 +85,9 @@ void fill_late_role(const words& arguments);
 void crowd_role(const words& arguments);
 void put_role(const words& arguments);
 void scatter_role(const words& arguments);
+void share_role(const words& arguments);
+void connections_role(const words& arguments);
+void subscribe_role(const words& arguments);
 void take_role(const words& arguments);
 void take_on_role(const words& arguments);
 void put_paced_role(const words& arguments);

@@ -46,7 +46,7 @@ earlier_run::earlier_run(const std::string& path) {
 }
 
 std::optional<double> earlier_run::of(const outcome& now) const {
-    const auto found = figures_.find(key_of(now.of.name, now.of.size, now.of.against));
+    const auto found = figures_.find(key_of(now.name, now.of.size, now.of.against));
     return found == figures_.end() ? std::nullopt : std::optional{found->second};
 }
 
@@ -76,7 +76,7 @@ void print_row(const outcome& what, const earlier_run* before) {
 
 void write_json(std::ostream& out, const outcome& what) {
     nlohmann::ordered_json line{{"v", 1},
-                                {"name", what.of.name},
+                                {"name", what.name},
                                 {"size", what.of.size},
                                 {"transport", "tcp"},
                                 {"unit", what.of.unit},

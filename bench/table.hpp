@@ -23,6 +23,7 @@ struct figure {
 
 struct outcome {
     bench_case of;
+    std::string name;  ///< in JSON: with that of the case above, where it is set in
     figure ours;
     figure theirs;  ///< zero where there is no counterpart
 

@@ -1,0 +1,73 @@
+// How rate, latency and memory go with the number of everything: run by name only, as `--from scale`.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <functional>
+
+#include "bench/cases.hpp"
+#include "bench/child.hpp"
+#include "bench/fresh_spool.hpp"
+#include "bench/points.hpp"
+
+namespace ferry::bench {
+namespace {
+
+std::string counted(std::uint64_t many, const std::string& what) {
+    std::string digits = std::to_string(many);
+    for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
+        digits.insert(static_cast<std::size_t>(at), ",");
+    return fmt::format("scale, {} {}", digits, many == 1 ? what.substr(0, what.size() - 1) : what);
+}
+
+// What a role at a spool that holds so many messages comes to, and the spool's memory then.
+std::vector<sample> at_spool(const std::string& directory, std::uint64_t filled,
+                             std::vector<std::string> role) {
+    const fresh_spool spool{directory};
+    if (filled > 0) spool.fill(100, filled);
+    role.insert(role.begin() + 1, spool.endpoint());
+    child doing{std::move(role)};
+    const sample rate = rate_of(doing.line(std::chrono::minutes{2}));
+    return {rate, {spool.peak_megabytes()}};
+}
+
+std::vector<sample> through_forwarder(std::uint64_t subscriptions) {
+    child middle{{"device", "ferry", "forwarder"}};
+    const std::string front = middle.line();
+    child sender{{"send", "ferry", "pub", front, "", "64", "100000"}};
+    child receiver{{"subscribe", middle.line(), std::to_string(subscriptions), "eur.usd"}};
+    const double ready_ms = 1000 / rate_of(receiver.line()).value;
+    const sample then = rate_of(receiver.line());
+    return {{ready_ms}, then, {then.p50_us}, {peak_megabytes_of(middle.pid())}};
+}
+
+}  // namespace
+
+void add_scale_cases(std::vector<bench_case>& all, const std::string& directory) {
+    const row memory{"memory of the spool", "MB"};
+    const auto add = [&](const std::string& name, std::uint64_t filled,
+                         const std::vector<std::string>& role) {
+        add_point(all, 100, {{name, "msg/s"}, memory}, [=] { return at_spool(directory, filled, role); });
+    };
+    constexpr std::uint64_t million = 1'000'000;
+    for (std::uint64_t many = 10'000; many <= 10 * million; many *= 10)
+        add(counted(many, "messages, take"), many, {"take", std::to_string(many)});
+    for (std::uint64_t many = 1; many <= 1000; many *= 10)
+        add(counted(many, "streams"), 0, {"scatter", "100", std::to_string(many)});
+    for (std::uint64_t many = 1; many <= 1000; many *= 10)
+        add(counted(many, "groups"), million / many,
+            {"share", "groups", std::to_string(many), std::to_string(million / many)});
+    for (std::uint64_t many = 1; many <= 1000; many *= 10)
+        add(counted(many, "consumers"), million,
+            {"share", "consumers", std::to_string(many), std::to_string(million)});
+    for (const std::uint64_t many : {1, 10, 100, 1000, 5000})
+        add(counted(many, "connections"), 0, {"connections", std::to_string(many)});
+    for (std::uint64_t many = 1; many <= million; many *= 100)
+        add_point(all, 64,
+                  {{counted(many, "subscriptions") + ", until heard", "ms"},
+                   {"received of 100 k/s", "msg/s"},
+                   {"p50", "us"},
+                   {"memory of the forwarder", "MB"}},
+                  [=] { return through_forwarder(many); });
+}
+
+}  // namespace ferry::bench
