@@ -25,6 +25,18 @@ TEST_CASE("unsent: a tracked frame has the same bytes, uncopied, and counts unti
     CHECK(counter.wait_for_none(0ms) == 0);
 }
 
+TEST_CASE("unsent: a frame counts as all the messages that it carries") {
+    unsent counter;
+    frame batch = counter.track("a batch", 300);
+    {
+        const frame single = counter.track("x");
+        CHECK(counter.count() == 301);
+    }
+    CHECK(counter.count() == 300);
+    batch = frame{};
+    CHECK(counter.wait_for_none(0ms) == 0);
+}
+
 TEST_CASE("unsent: a wait ends when the last frame is released, by whatever thread") {
     for (int round = 0; round < 200; ++round) {
         unsent counter;
