@@ -1,5 +1,5 @@
 // Many of everything in one process: consumers that share work, connections that put, subscriptions.
-#include <cstdio>
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -10,6 +10,7 @@
 #include "bench/meter.hpp"
 #include "bench/roles.hpp"
 #include "bench/window.hpp"
+#include "ferry/administrator.hpp"
 #include "ferry/consumer.hpp"
 #include "ferry/producer.hpp"
 
@@ -20,7 +21,8 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr int at_once = 64;  // taken from one consumer before the next one's turn
-constexpr int credit = 200;  // of each: few enough that all of many get some
+// Messages that are given out at a time: of many consumers each gets some.
+constexpr std::uint64_t credit_all = 20'000, credit_least = 20;
 
 }  // namespace
 
@@ -29,14 +31,20 @@ void share_role(const words& arguments) {
     const bool groups = arguments.at(1) == "groups";
     const std::uint64_t many = std::stoull(arguments.at(2));
     const std::uint64_t messages = std::stoull(arguments.at(3)) * (groups ? many : 1);
+    const endpoint at = ferry::connect(arguments.at(0));
+    const auto group_of = [&](std::uint64_t i) { return "share-" + std::to_string(groups ? i : 0); };
+    // What all groups that there are have acked is removed: those that come later would have none of it.
+    administrator admin{context, at};
+    for (std::uint64_t i = 0; i < (groups ? many : 1); ++i)
+        admin.call("group.create", {{"stream", std::string{bench_stream}}, {"group", group_of(i)}});
     const auto from = clock::now();
     std::vector<std::unique_ptr<consumer>> all;
     for (std::uint64_t i = 0; i < many; ++i)
         all.push_back(std::make_unique<consumer>(
-            context, ferry::connect(arguments.at(0)),
+            context, at,
             consumer_options{.stream = bench_stream,
-                             .group = groups ? "share-" + std::to_string(i) : std::string{bench_stream},
-                             .credit = credit}));
+                             .group = group_of(i),
+                             .credit = std::max(credit_all / many, credit_least)}));
     std::uint64_t acked = 0;
     // Whoever has nothing now has its turn again later; when nobody has, one waits.
     for (std::size_t patient = 0; acked < messages; ++patient) {
