@@ -49,7 +49,7 @@ struct consumer_session_options {
     std::string where;                       ///< and headers as NAME=VALUE
     bool single_active = false;              ///< only one consumer at a time is given messages
     std::optional<bool> ordered;             ///< by key
-    std::uint64_t credit_messages = 10'000;  ///< held and not settled, at most
+    std::uint64_t credit_messages = 40'000;  ///< held and not settled, at most
     std::uint64_t credit_bytes = 4 << 20;    ///< received and not handed out, at most
     std::string client = "ferry";
 };

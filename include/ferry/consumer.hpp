@@ -65,7 +65,7 @@ struct consumer_options {
     /// another; others go on meanwhile. Priorities do not count in it.
     std::optional<bool> ordered_by_key{};
     std::string name{};  ///< what `group info` calls this consumer; the program and its process id if empty
-    std::uint64_t credit = 10'000;           ///< messages held and not acked, at most
+    std::uint64_t credit = 40'000;           ///< messages held and not acked, at most
     std::size_t credit_bytes = 4 << 20;      ///< received and not handed out, at most
     std::chrono::milliseconds linger{2000};  ///< how long the destructor waits for its acks' answers
     socket_options socket{};
