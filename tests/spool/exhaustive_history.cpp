@@ -34,7 +34,7 @@ class life {
             t_.pass(second_ns);
         }
         CHECK(t_.found().cold_segments > 0);
-        told_.files = files_now();
+        told_.files = told_.earlier = files_now();
         go_on();
         for (bool more = true; more;) more = t_.log().prepare_spare(1 << 20);
         // As if no snapshot had found room since: much stands above the two that there are.

@@ -21,7 +21,8 @@ using group_place = std::pair<std::uint32_t, std::string>;
 using directory_files = std::map<std::string, std::string>;
 
 struct short_history {
-    directory_files files;  ///< what it left
+    directory_files files;    ///< what it left
+    directory_files earlier;  ///< what stood there some time before
     /// What was put: by the stream's number, then by offset.
     std::map<std::uint32_t, std::map<std::uint64_t, std::string>> put;
     /// What each group has not settled; what it was given, settled or not; and its dead letters.

@@ -5,7 +5,10 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <random>
+#include <string>
 #include <utility>
 
 #include "tests/spool/exhaustive_judge.hpp"
@@ -133,6 +136,36 @@ TEST_CASE("exhaustive: a file that is missing, or another's copy, or exchanged w
             files[name] = bytes;
         }
     }
+}
+
+TEST_CASE("exhaustive: a file that is garbage, empty, or as it was some time before, is damage") {
+    damages all{1};
+    directory_files files = the_history().files;
+    std::mt19937_64 random{7};
+    std::size_t older = 0;
+    for (const auto& [name, bytes] : the_history().files) {
+        const auto becomes = [&](const std::string& what, const std::string& content) {
+            if (content == bytes || !all.wanted()) return;
+            files[name] = content;
+            all.play(fmt::format("{} {}", name, what), files);
+        };
+        std::string noise = bytes;
+        for (char& each : noise) each = static_cast<char>(random());
+        becomes("garbage", noise);
+        becomes("garbage behind its first block",
+                bytes.substr(0, 4096) + noise.substr(std::min(noise.size(), 4096UL)));
+        becomes("all ones", std::string(bytes.size(), '\xFF'));
+        becomes("zeros", std::string(bytes.size(), '\0'));
+        becomes("words", "This is not the file that you are looking for.\n");
+        becomes("empty", "");
+        becomes("followed by garbage", bytes + noise);
+        if (const auto was = the_history().earlier.find(name); was != the_history().earlier.end()) {
+            older += was->second == bytes ? 0 : 1;
+            becomes("as it was before", was->second);
+        }
+        files[name] = bytes;
+    }
+    CHECK(older > 0);
 }
 
 TEST_CASE("exhaustive: sectors that are zeroed, or stand in each other's place, are damage") {
