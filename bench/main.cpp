@@ -76,7 +76,8 @@ struct options {
 
 constexpr const char* usage =
     "usage: ferry_bench [--from CASE] [--only CASE]... [--against COUNTERPART] [--size BYTES] [--repeats N]\n"
-    "                   [--dir DIR] [--json FILE] [--compare FILE]\n";
+    "                   [--dir DIR] [--json FILE] [--compare FILE]\n"
+    "only when named: --from profile (a spool's threads and syncs), --from scale (from one to many)\n";
 
 std::optional<options> parsed(const words& arguments) {
     options into;

@@ -122,9 +122,9 @@ template <typename Done>
 outcome delivery::origin::wait(std::unique_lock<std::mutex>& lock, steady_time deadline, Done done) {
     while (!done()) {
         if (owner.stopped()) return outcome::stopped;
-        if (deadline == steady_time::max()) changed.wait(lock);
-        // A wait that is over before it begins would sleep all the same, by what the kernel's timers are
-        // late.
+        // A wait that is over before it begins would sleep all the same: timers are late.
+        if (deadline == steady_time::max())
+            changed.wait(lock);
         else if (std::chrono::steady_clock::now() >= deadline ||
                  changed.wait_until(lock, deadline) == std::cv_status::timeout)
             return done() ? outcome::done : outcome::timed_out;
