@@ -203,7 +203,7 @@ bool dispatcher::deliver_to(stream& from, group& whose, std::uint64_t session_nu
                             std::uint64_t channel_number) {
     session& to = *parts_.find_session(session_number);
     take_channel& channel = to.takes.at(channel_number);
-    if (!channel.has_credit() || channel.unread_bytes >= unread_bytes_max()) return false;
+    if (channel.mute || !channel.has_credit() || channel.unread_bytes >= unread_bytes_max()) return false;
     const std::uint64_t visible = visible_to(from, whose);
     lease held{.id = parts_.random_id(),
                .holder = channel.holder,
@@ -372,6 +372,8 @@ void dispatcher::read_done(std::uint64_t cookie, log::read_result&& result) {
         if (each.header.first_offset > expected)
             remove_damaged(parts_, *from, expected, each.header.first_offset);
         expected = std::max(expected, each.header.first_offset + each.header.count);
+        // More would push out what was asked for.
+        if (kept > 0 && kept + batch.size() > parts_.cache.bytes_max() / 2) break;
         kept += parts_.cache.add(what.stream, {each.header.first_offset,
                                                each.header.count,
                                                each.header.wall_ns,
@@ -379,7 +381,6 @@ void dispatcher::read_done(std::uint64_t cookie, log::read_result&& result) {
                                                static_cast<std::uint32_t>(head.checksum),
                                                {owner, batch},
                                                {}});
-        if (kept > parts_.cache.bytes_max() / 2) break;  // more would push out what was asked for
     }
     if (result.at_end && result.records.empty()) {
         expected = parts_.stream_runs[what.stream].visible;

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <set>
 #include <string>
 #include <thread>
@@ -128,6 +129,34 @@ TEST_CASE("spool: a message of many frames' size comes back whole, one above the
     REQUIRE(last);
     CHECK(last->body() == "after");
     last->ack();
+}
+
+TEST_CASE(
+    "spool: a message larger than all that is kept at hand holds up neither what is before it nor behind") {
+    temporary_directory directory;
+    context context;
+    spool_options options = in(directory);
+    options.segment_bytes = 64 << 20;
+    spool spool{context, options};
+    const endpoint at = ferry::connect(spool.endpoints().at(0));
+    {
+        producer jobs{context, at, {.stream = "s", .outbox_bytes = 64 << 20}};
+        jobs.put("before");
+        REQUIRE(jobs.flush(20s) == outcome::done);
+        jobs.put(std::string(15 << 20, 'x'));
+        REQUIRE(jobs.flush(20s) == outcome::done);
+        jobs.put("behind");
+        REQUIRE(jobs.flush(20s) == outcome::done);
+    }
+    for (const std::optional<std::string>& group : {std::optional<std::string>{}, {"g"}}) {
+        consumer work{context, at, {.stream = "s", .group = group}};
+        for (const std::size_t size : {std::size_t{6}, std::size_t{15} << 20, std::size_t{6}}) {
+            auto d = work.next(20s);
+            REQUIRE(d);
+            CHECK(d->body().size() == size);
+            d->ack();
+        }
+    }
 }
 
 TEST_CASE("spool: consumers of a group share the work, groups get everything") {
@@ -377,4 +406,40 @@ TEST_CASE("spool: what expires is removed without anybody asking, and counted wh
     while (expired() == 0) REQUIRE(std::chrono::steady_clock::now() < deadline);
     CHECK(std::get<std::int64_t>(admin.call("stream.info", {{"stream", "s"}}).at(0).at("messages")) == 0);
     CHECK(spool.stats().messages_expired == 1);
+}
+
+TEST_CASE("spool: a reader that catches up with a producer goes on live, without a gap or a double") {
+    temporary_directory directory;
+    context context;
+    spool spool{context, in(directory)};
+    const endpoint at = ferry::connect(spool.endpoints().at(0));
+    constexpr int messages = 60'000;
+    producer jobs{context, at, {.stream = "s"}};
+    const auto put = [&](int from, int to) {
+        for (int i = from; i < to; ++i) jobs.put(std::to_string(i) + std::string(200, ' '));
+    };
+    put(0, messages / 2);
+    REQUIRE(jobs.flush(20s) == outcome::done);
+    std::atomic<int> read = 0;
+    std::thread more{[&] {
+        // The rest comes while the backlog is read, then behind a reader that waits for it.
+        put(messages / 2, messages - 1000);
+        jobs.flush(20s);
+        for (int i = messages - 1000; i < messages; ++i) {
+            for (int seen = read; seen < i - 10; seen = read) read.wait(seen);
+            put(i, i + 1);
+        }
+    }};
+    consumer reader{context, at, {.stream = "s", .group = std::nullopt}};
+    bool good = true;
+    for (int i = 0; good && i < messages; ++i) {
+        auto d = reader.next(20s);
+        good = d && d->offset() == static_cast<std::uint64_t>(i) && std::stoi(std::string{d->body()}) == i;
+        CHECK_MESSAGE(good, "message ", i);
+        read = good ? i + 1 : messages;
+        read.notify_all();
+    }
+    more.join();
+    CHECK(jobs.flush(20s) == outcome::done);
+    CHECK_FALSE(reader.next(0ms));
 }
