@@ -9,6 +9,7 @@ void batch_fate::add(const piece& settled) {
         std::upper_bound(pieces_.begin(), pieces_.end(), settled.index,
                          [](std::uint64_t index, const piece& each) { return index < each.index; });
     pieces_.insert(at, settled);
+    settled_ += settled.count;
 }
 
 void batch_fate::stored(std::uint64_t index, std::uint64_t count, std::uint64_t offset, bool duplicate) {

@@ -30,6 +30,8 @@ class batch_fate {
 
     message_fate of(std::uint64_t index) const;
     bool pending(std::uint64_t index) const { return of(index).is == message_fate::state::pending; }
+    /// How many messages have a fate, whichever they are: a refused part may be told before a stored one.
+    std::uint64_t settled() const noexcept { return settled_; }
 
     /// Why messages of this batch were refused; empty when none was.
     const std::string& code() const noexcept { return code_; }
@@ -44,6 +46,7 @@ class batch_fate {
     void add(const piece& settled);
 
     std::vector<piece> pieces_;  // by index
+    std::uint64_t settled_ = 0;
     std::string code_;
     std::string reason_;
 };

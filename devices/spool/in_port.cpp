@@ -130,7 +130,7 @@ void in_port::put(instant now) {
 }
 
 void in_port::settle(instant now) {
-    if (fate_ && !fate_->pending(under_way_ - 1)) settle(*std::exchange(fate_, nullptr), now);
+    if (fate_ && fate_->settled() == under_way_) settle(*std::exchange(fate_, nullptr), now);
     if (!session_->failed_code().empty() && retry_at_ns_ == 0)
         wait_for(session_->failed_code(), session_->failed_reason(), now);
 }

@@ -34,6 +34,7 @@ struct answered_port {
     std::uint64_t channel = 0;
     std::uint64_t sequence = 0;
     std::uint64_t window_bytes = 8 << 20;
+    bool tells_what_fits = false;     // when it refuses with `full`
     std::vector<std::string> stored;  // the payloads
 
     /// Gives each PUT to `judge`, which says with which code it is refused; empty stores it.
@@ -73,7 +74,7 @@ struct answered_port {
                     std::uint64_t fits = 0;
                     while (fits + 1 < payloads.size() && judge({payloads[fits]}).empty()) ++fits;
                     return reply(refused{channel, asked.first, asked.count, code, "because", asked.first,
-                                         code == "full" ? 0 : fits});
+                                         code == "full" && !tells_what_fits ? 0 : fits});
                 }
                 sequence = asked.first + asked.count - 1;
                 stored.insert(stored.end(), payloads.begin(), payloads.end());
@@ -121,6 +122,26 @@ TEST_CASE("in port: what is refused for now is kept, put again in order, and sai
     REQUIRE(scene.said.size() == 2);
     CHECK(scene.said[0].find("full") != std::string::npos);
     CHECK(scene.said[1].find("again") != std::string::npos);
+}
+
+TEST_CASE("in port: of a batch that fits in part each message is stored once, in order") {
+    answered_port scene;
+    scene.tells_what_fits = true;
+    bool room = false;
+    const auto first_three = [&](const payloads& all) {
+        const bool fits =
+            room || std::ranges::none_of(all, [](const std::string& each) { return each > "2"; });
+        return std::string{fits ? "" : "full"};
+    };
+    for (int i = 0; i < 8; ++i) REQUIRE(scene.jobs.send(std::to_string(i), 20s) == outcome::done);
+    scene.turn_until([&] { return scene.port.stats().stored == 3; }, first_three);
+    for (int i = 0; i < 500; ++i) scene.turn(first_three);
+    CHECK(scene.stored == payloads{"0", "1", "2"});
+    CHECK(scene.port.stats().waits_for == "full");
+    room = true;
+    scene.turn_until([&] { return scene.port.stats().stored == 8; }, first_three);
+    CHECK(scene.stored == payloads{"0", "1", "2", "3", "4", "5", "6", "7"});
+    CHECK(scene.port.stats().lost == 0);
 }
 
 TEST_CASE("in port: where the window is small it goes on behind each of its batches, which are small then") {
