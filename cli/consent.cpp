@@ -42,7 +42,8 @@ void declare(command_line& line, consent& into) {
 void consent::check() const {
     if (yes && dry_run) throw usage_error{"give --yes or --dry-run, not both"};
     if (!yes && !dry_run && !somebody_is_there())
-        throw usage_error{"this destroys messages, and nobody can be asked here: give --yes or --dry-run"};
+        throw usage_error{
+            "this changes what is stored for good, and nobody can be asked here: give --yes or --dry-run"};
 }
 
 bool consent::given(context& context, const std::string& what) const {

@@ -143,6 +143,7 @@ std::vector<run> take_some(std::vector<run>& runs, std::uint64_t messages) {
 // One command after the other, each one record in the spool; gives how many messages it was.
 std::uint64_t move(remote_spool& spool, const std::string& command, const dead_options& options,
                    chosen_dead_letters chosen) {
+    const auto until = spool.end().run_deadline().value_or(steady_clock::time_point::max());
     const auto pause = options.pause.value_or(0ns);
     const std::uint64_t at_once = pause == 0ns
                                       ? ~std::uint64_t{0}
@@ -150,7 +151,7 @@ std::uint64_t move(remote_spool& spool, const std::string& command, const dead_o
     std::uint64_t moved = 0;
     auto due = steady_clock::now();
     for (auto& [group, runs] : chosen)
-        while (!runs.empty() && sleep_until(spool.owner(), due)) {
+        while (!runs.empty() && due < until && sleep_until(spool.owner(), due)) {
             const std::vector<run> some = take_some(runs, at_once);
             const header_map row = spool
                                        .call(command, {{"stream", options.which.stream},
@@ -188,7 +189,9 @@ exit_code change(remote_spool& spool, output& out, const dead_options& options, 
     if (options.json) out.line(as_row(moved));
     options.flags.speaker().say(
         fmt::format("{} {}", verb == "drop" ? "dropped" : "redrove", describe(moved)));
-    return exit_code::done;
+    if (moved == found || spool.owner().stopped() || !options.pause) return exit_code::done;
+    options.flags.speaker().say(fmt::format("the time was over before the other {}", found - moved));
+    return exit_code::timed_out;
 }
 
 int run_dead(command_line& line) {

@@ -14,9 +14,6 @@
 namespace ferry::cli {
 namespace {
 
-// Thrown out of a walk that is to end: -n is reached, or a signal came.
-struct enough {};
-
 // Indexed by record_type.
 constexpr std::array<std::string_view, 15> type_names = {
     "?",        "messages",  "acks",     "attempt",         "dead",
@@ -68,18 +65,14 @@ std::uint64_t print_records(spool_directory& directory, const ending& end, conte
     constexpr std::uint64_t flush_every = 256;
     output out{context, {}};
     std::uint64_t printed = 0;
-    std::uint64_t bad = 0;
-    try {
-        bad = directory
-                  .walk([&](const std::string& segment, const log::stored_record& record) {
-                      if (end.complete(printed) || context.stopped()) throw enough{};
-                      const std::uint32_t stream = spool_directory::stream_of(record);
-                      const dumped each{segment, record, stream, directory.stream_name(stream)};
-                      out.line(json ? as_json(each) : as_text(each));
-                      if (++printed % flush_every == 0) out.flush();
-                  })
-                  .bad();
-    } catch (const enough&) {}
+    const auto print = [&](const std::string& segment, const log::stored_record& record) {
+        if (end.complete(printed) || context.stopped()) throw log::seen_enough{};
+        const std::uint32_t stream = spool_directory::stream_of(record);
+        const dumped each{segment, record, stream, directory.stream_name(stream)};
+        out.line(json ? as_json(each) : as_text(each));
+        if (++printed % flush_every == 0) out.flush();
+    };
+    const std::uint64_t bad = directory.walk(print).bad();
     out.flush();
     return bad;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "cli/units.hpp"
@@ -10,6 +12,25 @@
 #include "patterns/spool_connection.hpp"
 
 namespace ferry::cli {
+namespace {
+
+struct flag_name {
+    std::string_view setting, flag;
+};
+
+// docs/wire.md has the settings.
+constexpr std::array<flag_name, 9> flag_names{{{"group_lease_ms", "--lease"},
+                                               {"lease_ms", "--lease"},
+                                               {"lease_max_ms", "--lease-max"},
+                                               {"max_attempts", "--max-attempts"},
+                                               {"backoff_ms", "--backoff"},
+                                               {"max_in_flight", "--max-in-flight"},
+                                               {"filter_prefix", "--topic"},
+                                               {"single_active", "--single-active"},
+                                               {"max_message_bytes", "--max-message"}}};
+constexpr std::string_view word_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+}  // namespace
 
 grade parse_grade(std::string_view flag, std::string_view text) {
     if (text == "synced") return grade::synced;
@@ -43,6 +64,29 @@ std::string parse_from(std::string_view flag, const std::string& text) {
     // An age stays one: the spool counts back from its own clock, and the same words mean the same group.
     const auto age = std::chrono::ceil<std::chrono::milliseconds>(parse_duration(flag, text.substr(1)));
     return fmt::format("-{}ms", age.count());
+}
+
+void check_connects(const endpoints& where) {
+    for (const endpoint& each : where)
+        if (each.at == side::bind)
+            throw usage_error{
+                fmt::format("a spool binds, so this end connects: no @ for {}", where.describe())};
+}
+
+std::string with_flags_named(std::string_view refusal) {
+    std::string text;
+    bool quoted = false;  // what somebody chose stays as it is
+    for (std::size_t at = 0; at < refusal.size();) {
+        const std::size_t end = std::min(refusal.find_first_not_of(word_letters, at), refusal.size());
+        const std::string_view word = refusal.substr(at, end - at);
+        const auto* const found = std::ranges::find(flag_names, word, &flag_name::setting);
+        text += quoted || found == flag_names.end() ? word : found->flag;
+        at = end;
+        if (at == refusal.size()) break;
+        quoted = quoted != (refusal[at] == '\'');
+        text += refusal[at++];
+    }
+    return text;
 }
 
 void leave_answered(ferry::context& context, consumer& from, const ending& end) {

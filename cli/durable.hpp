@@ -8,6 +8,7 @@
 #include "cli/ending.hpp"
 #include "cli/exit_codes.hpp"
 #include "ferry/consumer.hpp"
+#include "ferry/endpoint.hpp"
 #include "ferry/grade.hpp"
 
 namespace ferry::cli {
@@ -26,6 +27,12 @@ std::chrono::milliseconds parse_lease(std::string_view flag, const std::string& 
 
 /// Where a group (or a reader) starts, as the spool takes it. Throws usage_error.
 std::string parse_from(std::string_view flag, const std::string& text);
+
+/// Throws usage_error for an end that binds: a spool does.
+void check_connects(const endpoints& where);
+
+/// A refusal's sentence with this program's flags where it names settings as the protocol does.
+std::string with_flags_named(std::string_view refusal);
 
 /// Leaves the group when its last acks are answered; a signal or -t shortens that to a moment.
 void leave_answered(ferry::context& context, consumer& from, const ending& end);

@@ -144,7 +144,7 @@ void exec_worker::wait() {
 std::uint64_t exec_worker::done_or_running() const {
     const consumer_stats answers = from_.stats();
     const std::uint64_t settled = succeeded_ + dead_;
-    return settled - std::min(settled, answers.stale + answers.dead) + running_.size();
+    return settled - std::min(settled, answers.stale + answers.gone + answers.dead) + running_.size();
 }
 
 bool exec_worker::complete() {

@@ -21,6 +21,8 @@ void declare(command_line& line, filter_flags& flags) {
     line.value("--filter", "PATTERN", "a new group gets only topics like this (any, when repeated); quote it",
                [&flags](const std::string& pattern) {
                    check_pattern(pattern);
+                   if (pattern.find('\n') != std::string::npos)
+                       throw usage_error{fmt::format("--filter: '{}' is not on one line", pattern)};
                    flags.patterns.push_back(pattern);
                });
     line.value("--where", "K=V", "a new group gets only messages with this header (all, when repeated)",

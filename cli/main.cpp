@@ -8,6 +8,7 @@
 
 #include "bench/roles.hpp"
 #include "cli/commands.hpp"
+#include "cli/durable.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/output.hpp"
 #include "cli/talk.hpp"
@@ -40,7 +41,7 @@ int run(const command& what, std::vector<std::string> words) {
         to_user.complain(what.name, problem.what());
         return to_int(problem.code());
     } catch (const error& problem) {
-        to_user.complain(what.name, problem.what());
+        to_user.complain(what.name, with_flags_named(problem.what()));
         return to_int(code_of(problem.kind()));
     } catch (const std::bad_alloc&) {
         to_user.complain(what.name, "out of memory");

@@ -81,6 +81,7 @@ void output::print(const message& content, const delivered_as* delivered) {
                                               : 0;
     const printed_message from{content, delivered, ++printed_, time};
     const std::string_view payload = content.body();
+    starts_.push_back(pending_.size());
     if (form_) {
         form_->fill(pending_, from);
     } else {
@@ -176,10 +177,18 @@ void output::flush() {
         }
         if (errno == EINTR || errno == EAGAIN) continue;
         const int problem = errno;
-        pending_.clear();
+        end_of_flush(left.size());
         if (problem == EPIPE) throw output_closed{};
         throw failure{exit_code::failed, fmt::format("cannot write stdout: {}", std::strerror(problem))};
     }
+    end_of_flush(left.size());
+}
+
+void output::end_of_flush(std::size_t bytes_left) {
+    const auto first_left =
+        bytes_left == 0 ? starts_.end() : std::ranges::lower_bound(starts_, pending_.size() - bytes_left);
+    written_ += static_cast<std::uint64_t>(first_left - starts_.begin());
+    starts_.clear();
     pending_.clear();
 }
 

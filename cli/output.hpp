@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/formats.hpp"
 #include "cli/template.hpp"
@@ -41,12 +42,16 @@ class output {
     void flush();
 
     std::uint64_t printed() const noexcept { return printed_; }
+    /// Messages of which at least the first byte was written: after a flush that gave up or threw they are
+    /// fewer than were printed.
+    std::uint64_t written() const noexcept { return written_; }
 
   private:
     void add_json(const printed_message& from);
     void add_for_terminal(const message& content);
     void add_len32(std::string_view bytes);
     bool wait_until_writable();
+    void end_of_flush(std::size_t bytes_left);
 
     ferry::context& context_;
     out_format format_;
@@ -54,7 +59,9 @@ class output {
     std::optional<output_template> form_;
     bool pipe_;
     std::string pending_;
+    std::vector<std::size_t> starts_;  // of the messages in `pending_`
     std::uint64_t printed_ = 0;
+    std::uint64_t written_ = 0;
 };
 
 }  // namespace ferry::cli

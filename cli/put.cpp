@@ -27,6 +27,7 @@ using namespace std::chrono_literals;
 constexpr const char* id_header = "message-id";
 
 constexpr std::uint64_t progress_step = 1000;  // messages; few are not worth a line
+constexpr std::size_t message_overhead = 64;   // bytes, roughly, of a message that waits
 
 // Waits for the confirms in the order of the messages, on a thread of its own, so that they are counted and
 // printed while the next message is still being read.
@@ -36,7 +37,8 @@ class confirms {
         std::uint64_t stored = 0;
         std::uint64_t duplicates = 0;
         std::map<std::string, std::uint64_t> refused;  ///< by the protocol's code
-        std::string reason;                            ///< of the last refusal, in words
+        std::uint64_t first_refused = 0;               ///< the how manieth of all
+        std::string code, reason;                      ///< of that one
         std::uint64_t unanswered = 0;
         bool prints = true;                  ///< until the reader of stdout is gone
         std::optional<failure> not_printed;  ///< why, if it is not that
@@ -101,6 +103,7 @@ class confirms {
     }
 
     void count(const std::optional<confirmation>& what) {
+        ++heard_;
         if (!what) {
             ++counts_.unanswered;
         } else if (what->is == put_outcome::stored) {
@@ -109,7 +112,11 @@ class confirms {
             print(*what);
         } else {
             ++counts_.refused[what->code];
-            counts_.reason = what->reason;
+            if (counts_.first_refused == 0) {
+                counts_.first_refused = heard_;
+                counts_.code = what->code;
+                counts_.reason = what->reason;
+            }
         }
     }
 
@@ -141,6 +148,7 @@ class confirms {
     output out_;
     const confirm_lines lines_;
     counts counts_;  // of the thread; read after it ended
+    std::uint64_t heard_ = 0;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<receipt> waiting_;
@@ -150,9 +158,16 @@ class confirms {
     std::thread thread_;
 };
 
-int sum_up(const talk& talk, const confirms::counts& counts, std::uint64_t sent, const std::string& stream,
-           bool late, std::string_view command) {
-    std::string text = fmt::format("sent {}, confirmed {}", sent, counts.stored);
+struct told {
+    std::uint64_t sent = 0;
+    std::uint64_t lost = 0;              ///< not put, for nobody was there
+    bool late = false;                   ///< the time was over
+    exit_code if_all = exit_code::done;  ///< were confirmed
+};
+
+int sum_up(const talk& talk, const confirms::counts& counts, const told& of, const std::string& stream,
+           std::string_view command) {
+    std::string text = fmt::format("sent {}, confirmed {}", of.sent, counts.stored);
     if (counts.duplicates > 0) text += fmt::format(", duplicates {}", counts.duplicates);
     std::uint64_t refused = 0;
     for (const auto& [code, count] : counts.refused) {
@@ -160,14 +175,17 @@ int sum_up(const talk& talk, const confirms::counts& counts, std::uint64_t sent,
         refused += count;
     }
     if (counts.unanswered > 0) text += fmt::format(", not confirmed {}", counts.unanswered);
-    if (refused > 0)
-        talk.complain(command, fmt::format("stream '{}': {}: {}", stream, counts.refused.begin()->first,
-                                           counts.reason));
+    if (of.lost > 0) text += fmt::format(", lost {}", of.lost);
+    if (refused > 0) {
+        const std::string which = of.sent > 1 ? fmt::format("message {}: ", counts.first_refused) : "";
+        talk.complain(command,
+                      fmt::format("stream '{}': {}{}: {}", stream, which, counts.code, counts.reason));
+    }
     talk.say(text);
-    if (refused == 0 && counts.unanswered == 0) return to_int(exit_code::done);
+    if (refused == 0 && counts.unanswered == 0 && of.lost == 0) return to_int(of.if_all);
     if (counts.stored > 0) return to_int(exit_code::partly_done);
-    if (refused > 0) return to_int(code_of_refusal(counts.refused.begin()->first));
-    return to_int(late ? exit_code::timed_out : exit_code::partly_done);
+    if (refused > 0) return to_int(code_of_refusal(counts.code));
+    return to_int(of.late ? exit_code::timed_out : exit_code::partly_done);
 }
 
 // A wish for every message; one that comes with a message of json goes before it.
@@ -209,7 +227,8 @@ void declare_put(command_line& line, put_flags& flags) {
 }
 
 // A header that the spool obeys is given by its flag: as -H it would be text, where most of them are numbers.
-void check_headers(const put_flags& flags) {
+// An id is text, and means the same both ways.
+void settle_headers(put_flags& flags) {
     constexpr std::array numbers{"delay", "ttl", "priority", "deliver-at", "expires-at"};
     for (const auto& [name, value] : flags.shared.headers) {
         if (flags.wishes.contains(name))
@@ -220,6 +239,12 @@ void check_headers(const put_flags& flags) {
             fmt::format("the header '{}' is a number for the spool, and -H gives text: say it {}{}", name,
                         instead, name.ends_with("-at") ? "" : name)};
     }
+    const auto id = flags.shared.headers.find(id_header);
+    if (id == flags.shared.headers.end()) return;
+    if (std::get<std::string>(id->second).empty())
+        throw usage_error{"message-id: an id has at least one character"};
+    flags.wishes.insert_or_assign(id_header, id->second);
+    flags.shared.headers.erase(id);
 }
 
 // Sends until the input or the time ends; gives the number of messages put.
@@ -240,7 +265,7 @@ class putting {
         if (!repeated && (in_.from_argument() || end_.complete(1) || !read(second))) return;
         if (repeated || ids_given_ > 1)
             throw usage_error{
-                "--message-id names one message, and there are more of them: give each its own "
+                "a message-id names one message, and there are more of them: give each its own "
                 "with --in json, as headers"};
         ahead_ = std::move(second);
     }
@@ -250,7 +275,7 @@ class putting {
             into = *std::exchange(ahead_, std::nullopt);
             return true;
         }
-        const bool argument_sent = in_.from_argument() && sent >= flags_.shared.end.count.value_or(1);
+        const bool argument_sent = in_.from_argument() && sent + lost >= flags_.shared.end.count.value_or(1);
         if (argument_sent || !read_any(into)) return false;
         if (has_topic_) into.set_topic(frame{topic_});
         for (const auto& [name, value] : flags_.shared.headers) into.set_header(name, value);
@@ -273,8 +298,12 @@ class putting {
             }
             late = late || end_.run_over();
             if (late || context_.stopped()) return;
-            by_.add(line ? to_.put(*line) : to_.put(next));
-            ++sent;
+            if (nobody_takes(line ? line->size() : next.body().size())) {
+                ++lost;
+            } else {
+                by_.add(line ? to_.put(*line) : to_.put(next));
+                ++sent;
+            }
             if (sent % progress_step == 0) progress_.show(fmt::format("{} messages put", sent));
             if (gives_lines_) line.emplace();
         } while (line ? read_any(*line) : read(next));
@@ -283,13 +312,25 @@ class putting {
 
     std::optional<ending::clock::time_point> deadline() const { return end_.run_deadline(); }
 
+    told so_far() const {
+        return {sent, lost, late || deadline().has_value(), late ? end_.code(sent) : exit_code::done};
+    }
+
     std::uint64_t sent = 0;
+    std::uint64_t lost = 0;
     bool late = false;
 
   private:
+    // With --no-wait nobody may be there, and then no more is kept for him than goes at once.
+    bool nobody_takes(std::size_t bytes) {
+        if (!flags_.shared.no_wait || heard_ || (heard_ = to_.connected())) return false;
+        kept_bytes_ += bytes + message_overhead;
+        return kept_bytes_ > flags_.producer.outbox_bytes / 2;
+    }
+
     template <typename Into>
     bool read_any(Into& into) {
-        if (end_.complete(sent)) return false;
+        if (end_.complete(sent + lost)) return false;
         const input::state state = in_.next(into, end_.deadline());
         late = late || state == input::state::timed_out;
         if (state != input::state::message) return false;
@@ -309,6 +350,8 @@ class putting {
     bool gives_lines_ = false;  // which are messages as they stand
     std::optional<message> ahead_;
     std::uint64_t ids_given_ = 0;  // messages that the flag's id was given to
+    bool heard_ = false;           // the spool was there
+    std::size_t kept_bytes_ = 0;   // until then
 };
 
 }  // namespace
@@ -317,6 +360,7 @@ int put_messages(put_flags flags, const endpoints& where, std::optional<std::str
                  std::string_view command) {
     flags.producer.socket = flags.shared.socket;
     flags.producer.linger = 0ms;
+    const duration linger = flags.shared.socket.linger;
 
     context context;
     context.stop_on_signals();
@@ -327,23 +371,24 @@ int put_messages(put_flags flags, const endpoints& where, std::optional<std::str
     putting run{context, in, flags, to, by};
     message first;
     if (!run.read(first))
-        return sum_up(talk, by.end(std::nullopt), 0, flags.producer.stream, run.late, command);
+        return sum_up(talk, by.end(std::nullopt), run.so_far(), flags.producer.stream, command);
     run.look_ahead();
 
-    const std::string hint = nobody_yet(where, "spool");
-    const auto wait = flags.shared.wait_or(2s);
-    const auto left = run.deadline() ? std::max<duration>(*run.deadline() - ending::clock::now(), 0ns) : wait;
-    const outcome met = wait_with_hint(talk, hint, std::min<duration>(wait, left),
-                                       [&](duration time) { return to.wait_for_spool(time); });
-    if (met == outcome::timed_out)
-        throw failure{left < wait ? exit_code::timed_out : exit_code::no_peer,
-                      fmt::format("no spool answers at {}; nothing was stored", where.describe())};
+    const auto meet = [&](duration wait) {
+        const auto left = time_until(run.deadline()).value_or(wait);
+        const outcome met = wait_with_hint(talk, nobody_yet(where, "spool"), std::min(wait, left),
+                                           [&](duration time) { return to.wait_for_spool(time); });
+        if (met == outcome::timed_out)
+            throw failure{left < wait ? exit_code::timed_out : exit_code::no_peer,
+                          fmt::format("no spool answers at {}; nothing was stored", where.describe())};
+        return met == outcome::done;
+    };
+    const bool waits = !flags.shared.no_wait;
+    const bool there = !waits || meet(flags.shared.wait_or(2s));
     std::string broken;
     try {
-        if (met == outcome::done) run.put_all(std::move(first));
-        to.flush(run.deadline() ? std::optional<duration>{std::max<duration>(
-                                      *run.deadline() - ending::clock::now(), 0ns)}
-                                : forever);
+        if (there) run.put_all(std::move(first));
+        if (waits || to.connected()) to.flush(time_until(run.deadline()));
     } catch (const usage_error& problem) {
         broken = problem.what();
     } catch (const failure& problem) {
@@ -351,11 +396,11 @@ int put_messages(put_flags flags, const endpoints& where, std::optional<std::str
     } catch (const error& problem) {
         broken = problem.what();  // the spool refuses everything from here on; the counts say what was stored
     }
+    if (!waits && broken.empty() && meet(linger)) to.flush(time_until(run.deadline()));
     const auto until = context.stopped() ? std::optional{ending::clock::now()} : run.deadline();
     const confirms::counts counts = by.end(until);
     if (!broken.empty()) talk.complain(command, broken);
-    const int code = sum_up(talk, counts, run.sent, flags.producer.stream,
-                            run.late || run.deadline().has_value(), command);
+    const int code = sum_up(talk, counts, run.so_far(), flags.producer.stream, command);
     if (context.signal() != 0) return interrupted_by(context.signal());
     if (!broken.empty() && code == 0) return to_int(exit_code::partly_done);
     if (!counts.not_printed) return code;
@@ -374,8 +419,9 @@ int run_put(command_line& line) {
         throw usage_error{"--json says how --confirm prints; --confirm is missing"};
     if (flags.json) flags.lines = confirm_lines::json;
     const endpoints where = take_endpoint(words, flags.shared);
+    check_connects(where);
     if (words.empty()) throw usage_error{"STREAM is missing"};
-    check_headers(flags);
+    settle_headers(flags);
     check_name("stream", words[0]);
     if (words.size() > 2) throw usage_error{fmt::format("one argument too many: '{}'", words[2])};
     flags.producer.stream = words[0];

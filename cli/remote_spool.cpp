@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/connection.hpp"
+#include "cli/durable.hpp"
 #include "cli/units.hpp"
 #include "core/protocol.hpp"
 #include "ferry/error.hpp"
@@ -51,8 +52,7 @@ void declare_spool(command_line& line, shared_flags& flags, std::initializer_lis
 endpoints take_spool(std::vector<std::string>& words, const shared_flags& flags) {
     const endpoints where = take_endpoint(words, flags);
     if (std::distance(where.begin(), where.end()) != 1) throw usage_error{"one spool at a time"};
-    if (where.begin()->at == side::bind)
-        throw usage_error{fmt::format("a spool binds, so this end connects: no @ for {}", where.describe())};
+    check_connects(where);
     return where;
 }
 

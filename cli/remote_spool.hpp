@@ -34,6 +34,7 @@ class remote_spool {
     std::vector<header_map> call(const std::string& command, const header_map& arguments = {});
 
     ferry::context& owner() noexcept { return context_; }
+    const ending& end() const noexcept { return end_; }
 
   private:
     void wait_for_it(const endpoints& where, const shared_flags& flags);

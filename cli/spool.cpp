@@ -8,6 +8,7 @@
 #include "cli/durable.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/units.hpp"
+#include "cli/usr1.hpp"
 #include "ferry/spool.hpp"
 
 namespace ferry::cli {
@@ -66,6 +67,45 @@ void check_reach(const spool_options& options) {
                             each.address)};
 }
 
+std::string describe(const raw_port_stats& port) {
+    return fmt::format("port {} {} {}: received {}, stored {}, sent {}, lost {}", name_of(port.kind),
+                       port.stream, port.endpoint, port.received, port.stored, port.sent, port.lost);
+}
+
+// In the words of `spool_stats`; what is 0 and seldom is anything else is left out.
+std::string describe(const spool_stats& now) {
+    std::string text = fmt::format(
+        "spool: streams {}, clients {}, stored {}, duplicate {}, refused {}, delivered {}, redelivered {}, "
+        "acked "
+        "{}, dead {}, log {} bytes, live {} bytes, syncs {}",
+        now.streams, now.sessions, now.messages_stored, now.messages_duplicate, now.messages_refused,
+        now.messages_delivered, now.messages_redelivered, now.messages_acked, now.messages_dead,
+        now.log_bytes, now.live_bytes, now.syncs);
+    const auto add = [&](std::string_view name, std::uint64_t count) {
+        if (count > 0) text += fmt::format(", {} {}", name, count);
+    };
+    add("commits", now.commits);
+    add("nacked", now.messages_nacked);
+    add("redriven", now.messages_redriven);
+    add("expired", now.messages_expired);
+    add("removed", now.messages_removed);
+    add("dropped", now.messages_dropped);
+    add("aged", now.messages_aged);
+    add("skipped", now.messages_skipped);
+    add("damaged", now.messages_damaged);
+    add("moved", now.messages_moved);
+    add("leases expired", now.leases_expired);
+    add("acks stale", now.acks_stale);
+    add("bad frames", now.frames_bad);
+    add("message ids", now.dedup_ids);
+    if (now.dedup_ids > 0)
+        text += fmt::format(", known for {}s",
+                            std::chrono::duration_cast<std::chrono::seconds>(now.dedup_span).count());
+    if (now.disk_full) text += ", the disk is full";
+    if (!now.read_only_reason.empty()) text += ", read-only: " + now.read_only_reason;
+    return text;
+}
+
 int run_spool(command_line& line) {
     shared_flags flags;
     spool_options options;
@@ -93,6 +133,7 @@ int run_spool(command_line& line) {
     if (options.listen.empty()) options.listen.push_back(listen_at(std::string{listen_default}));
     check_reach(options);
 
+    const usr1_signal usr1;
     context context;
     context.stop_on_signals();
     const talk talk = flags.speaker();
@@ -101,13 +142,15 @@ int run_spool(command_line& line) {
     spool spool = open_quietly(talk, where, [&] { return ferry::spool{context, options}; });
     for (const raw_port_stats& each : spool.stats().ports)
         talk.announce(fmt::format("port {} {} {}", name_of(each.kind), each.stream, each.endpoint));
-    std::string ready = "ready";
-    for (const std::string& each : spool.endpoints()) ready += ' ' + each;
-    talk.announce(ready);
+    const usr1_listener reporter{usr1, [&] {
+                                     const spool_stats now = spool.stats();
+                                     talk.announce(describe(now));
+                                     for (const raw_port_stats& each : now.ports)
+                                         talk.announce(describe(each));
+                                 }};
+    for (const std::string& each : spool.endpoints()) talk.announce("ready " + each);
     spool.wait();
-    for (const raw_port_stats& each : spool.stats().ports)
-        talk.say(fmt::format("port {} {} {}: received {}, stored {}, sent {}, lost {}", name_of(each.kind),
-                             each.stream, each.endpoint, each.received, each.stored, each.sent, each.lost));
+    for (const raw_port_stats& each : spool.stats().ports) talk.say(describe(each));
     return to_int(exit_code::done);
 }
 

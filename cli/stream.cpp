@@ -98,7 +98,8 @@ exit_code purge(remote_spool& spool, output& out, const stream_options& options,
                            number_in(row, "dead"));
     };
     if (options.removal.dry_run) {
-        out.line(options.json ? as_json(row, stream_list_columns)
+        const header_map would{{"stream", name}, {"messages", row.at("messages")}};
+        out.line(options.json ? as_json(would, purge_columns)
                               : "would purge " + describe(number_in(row, "messages")));
         return exit_code::done;
     }

@@ -166,6 +166,7 @@ int run_import(command_line& line) {
     flags.producer.stream = take_name(words, "stream");
     refuse_more(words);
     flags.shared.in.format = in_format::json;
+    flags.producer.dedup = false;  // what was exported is all there again, whatever ids its messages have
     return put_messages(std::move(flags), where, std::nullopt, line.what().name);
 }
 

@@ -83,7 +83,7 @@ std::string show_count(const header_map& row, std::string_view name) {
 
 std::string show_age(const header_map& row, std::string_view name) {
     const std::int64_t ms = number_of(row, name);
-    return ms == 0 ? std::string{} : ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
+    return ms == 0 ? std::string{} : format_duration(std::chrono::milliseconds{ms});
 }
 
 // A word that is not the usual one.

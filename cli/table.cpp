@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <chrono>
+
+#include "cli/units.hpp"
 
 namespace ferry::cli {
 namespace {
@@ -20,6 +24,20 @@ bool is_yes_or_no(std::string_view name) {
     return std::find(yes_or_no.begin(), yes_or_no.end(), name) != yes_or_no.end();
 }
 
+// Ages and times, which the spool tells in milliseconds and nanoseconds, as a person writes them.
+std::string in_words(std::string_view name, const std::string& text) {
+    if (name != "retain" && name != "from") return text;
+    const bool ago = text.starts_with('-');
+    const std::string_view digits = std::string_view{text}.substr(ago || text.starts_with('@') ? 1 : 0);
+    std::uint64_t number = 0;
+    const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (problem != std::errc{}) return text;
+    const std::string_view unit{end, static_cast<std::size_t>(digits.data() + digits.size() - end)};
+    if (text.starts_with('@') && unit.empty()) return format_time(number);
+    if (unit != "ms") return text;
+    return (ago ? "-" : "") + format_duration(std::chrono::milliseconds{number});
+}
+
 std::string cell(const header_map& row, std::string_view name) {
     const header_value* value = value_in(row, name);
     if (value == nullptr) return {};
@@ -28,7 +46,8 @@ std::string cell(const header_map& row, std::string_view name) {
     const auto* text = std::get_if<std::string>(value);
     if (text == nullptr) return {};
     std::string words;  // lists come one entry a line
-    for (const char each : *text) words += each == '\n' ? std::string{", "} : std::string{each};
+    for (const char each : in_words(name, *text))
+        words += each == '\n' ? std::string{", "} : std::string{each};
     return words;
 }
 

@@ -177,10 +177,9 @@ class taking {
         try {
             while (!complete() && !context_.stopped() && take_one()) {}
             settle();
-        } catch (const output_closed&) {
-            for (delivery& each : held_) each.release();  // nobody saw them
-            held_.clear();
-            from_.leave(2s);
+        } catch (...) {
+            give_back();
+            from_.leave(2s);  // what was begun and not finished comes again, flagged
             throw;
         }
         leave_answered(context_, from_, end_);
@@ -191,7 +190,12 @@ class taking {
 
   private:
     /// Acks that were refused do not count.
-    std::uint64_t counted() const { return printed_ - std::min(printed_, from_.stats().stale); }
+    std::uint64_t counted() const { return printed_ - std::min(printed_, refused()); }
+
+    std::uint64_t refused() const {
+        const consumer_stats stats = from_.stats();
+        return stats.stale + stats.gone;
+    }
 
     bool complete() {
         if (!end_.complete(printed_)) return false;
@@ -208,11 +212,11 @@ class taking {
             next = from_.next(end_.wait());
         }
         if (!next) return !context_.stopped() && (!end_.over() || wait_for_claims());
-        const delivered_as as = place_of(*next);
-        out_.print(next->content(), &as);
-        ++printed_;
-        end_.heard();
         held_.push_back(std::move(*next));
+        ++printed_;
+        const delivered_as as = place_of(held_.back());
+        out_.print(held_.back().content(), &as);
+        end_.heard();
         if (held_.size() >= held_max) settle();
         return !end_.run_over();
     }
@@ -236,8 +240,15 @@ class taking {
 
     void settle() {
         out_.flush();
+        give_back();  // of a reader who does not read, when it is time to stop
         for (delivery& each : held_) each.ack();
         held_.clear();
+    }
+
+    // What was not written was shown to nobody.
+    void give_back() {
+        for (; !held_.empty() && printed_ > out_.written(); --printed_, held_.pop_back())
+            held_.back().release();
     }
 
     ferry::context& context_;
@@ -278,6 +289,10 @@ exit_code run_commands(ferry::context& context, const take_flags& flags, consume
     return code;
 }
 
+std::string range(std::uint64_t first, std::uint64_t last) {
+    return first == last ? fmt::format("{}", first) : fmt::format("{}..{}", first, last);
+}
+
 int run_take(command_line& line) {
     take_flags flags;
     declare_take(line, flags);
@@ -285,6 +300,7 @@ int run_take(command_line& line) {
     check(flags.shared);
     settle(flags);
     const endpoints where = take_endpoint(words, flags.shared);
+    check_connects(where);
     if (words.empty()) throw usage_error{"STREAM is missing"};
     check_name("stream", words[0]);
     if (words.size() > 1) throw usage_error{fmt::format("one argument too many: '{}'", words[1])};
@@ -297,12 +313,14 @@ int run_take(command_line& line) {
     event_fd changed;
     if (!flags.command.empty()) flags.consumer.on_change = [&changed] { changed.set(); };
     flags.consumer.on_stale = [&talk](std::uint64_t first, std::uint64_t last) {
-        const std::string which =
-            first == last ? fmt::format("{}", first) : fmt::format("{}..{}", first, last);
-        talk.say(fmt::format("ack refused: the lease on offset {} was over", which));
+        talk.say(fmt::format("ack refused: the lease on offset {} was over", range(first, last)));
+    };
+    flags.consumer.on_gone = [&talk](std::uint64_t first, std::uint64_t last) {
+        talk.say(
+            fmt::format("ack in vain: offset {} is gone, expired or removed meanwhile", range(first, last)));
     };
     auto from = open_quietly(talk, where, [&] { return consumer{context, where, flags.consumer}; });
-    wait_for(from, talk, where, flags.shared);
+    if (!flags.shared.no_wait) wait_for(from, talk, where, flags.shared);
     const exit_code code = flags.command.empty() ? print_messages(context, flags, from, talk)
                                                  : run_commands(context, flags, from, changed, talk);
     if (context.signal() != 0) return interrupted_by(context.signal());

@@ -126,8 +126,9 @@ std::optional<std::uint64_t> parse_rfc3339(std::string_view text) {
 nanoseconds parse_duration(std::string_view flag, std::string_view text) {
     if (text == "0") return nanoseconds{0};
     const auto value = measure(text, duration_units);
-    if (!value || *value > duration_max_ns)
-        refuse(flag, text, "duration, which is written 250ms, 2s, 5m, 7d");
+    if (!value) refuse(flag, text, "duration, which is written 250ms, 2s, 5m, 7d");
+    if (*value > duration_max_ns)
+        throw usage_error{fmt::format("{}: '{}' is too long: 34675d, 95 years, is the most", flag, text)};
     return nanoseconds{std::llround(*value)};
 }
 
@@ -168,6 +169,14 @@ start_point parse_start(std::string_view flag, std::string_view text, std::uint6
     if (!time)
         refuse(flag, text, "place: first, new, an offset, 2026-01-31T12:00:00Z, or an age such as -5m");
     return {kind::time, *time};
+}
+
+std::string format_duration(std::chrono::milliseconds time) {
+    constexpr std::array<std::pair<std::int64_t, std::string_view>, 4> units{
+        {{86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1000, "s"}}};
+    for (const auto& [ms, name] : units)
+        if (time.count() != 0 && time.count() % ms == 0) return fmt::format("{}{}", time.count() / ms, name);
+    return fmt::format("{}ms", time.count());
 }
 
 std::string format_time(std::uint64_t wall_ns) {

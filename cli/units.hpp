@@ -35,6 +35,9 @@ struct start_point {
 /// `first`, `new`, digits (an offset), RFC 3339, or an age such as `-5m` counted back from `now_ns`.
 start_point parse_start(std::string_view flag, std::string_view text, std::uint64_t now_ns);
 
+/// In the largest unit that it is a whole number of: `7d`, `90s`, `1500ms`. What `parse_duration` reads.
+std::string format_duration(std::chrono::milliseconds time);
+
 /// Nanoseconds since 1970 as `2026-01-31T12:00:00.000001Z`.
 std::string format_time(std::uint64_t wall_ns);
 

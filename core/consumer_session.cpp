@@ -305,11 +305,14 @@ void consumer_session::done(std::string_view head) {
                                    {&message.stale, state::lost},
                                    {&message.gone, state::lost}})
         for (const run& each : commits_.done(message.lease, *runs, as))
-            (as == state::committed ? settled_.done : settled_.stale).push_back(each);
+            (as == state::committed  ? settled_.done
+             : runs == &message.gone ? settled_.gone
+                                     : settled_.stale)
+                .push_back(each);
     for (const auto& [runs, into] : {std::pair{&message.runs, &settled_.dead},
                                      {&message.already, &settled_.dead},
                                      {&message.stale, &settled_.stale},
-                                     {&message.gone, &settled_.stale}})
+                                     {&message.gone, &settled_.gone}})
         for (const run& each : dead_.answered(message.lease, *runs)) into->push_back(each);
     if (found == leases_.end()) return;
     held_lease& lease = found->second;
@@ -326,7 +329,7 @@ void consumer_session::done(std::string_view head) {
     answered(message.runs, settled_.done);
     answered(message.already, settled_.done);
     answered(message.stale, settled_.stale);
-    answered(message.gone, settled_.stale);
+    answered(message.gone, settled_.gone);
     // What we take for ours and the spool does not: the lease is over.
     run_set lost;
     for (const run& each : message.stale) lost.add(each);

@@ -69,6 +69,7 @@ struct settled_runs {
     std::vector<protocol::run> done;   ///< acks that count (also those that counted before)
     std::vector<protocol::run> dead;   ///< given up: dead letters now (also those that were before)
     std::vector<protocol::run> stale;  ///< refused: the lease was over
+    std::vector<protocol::run> gone;   ///< in vain: the message was removed meanwhile
     std::vector<protocol::run> lost;   ///< handed out and not settled, and the lease is over
 };
 

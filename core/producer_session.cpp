@@ -83,6 +83,7 @@ void producer_session::open_channel() {
     pieces_ = 0;
     header_map options{{"create", std::int64_t{options_.create}}};
     if (options_.grade) options.emplace("grade", static_cast<std::int64_t>(*options_.grade));
+    if (!options_.dedup) options.emplace("dedup", std::int64_t{0});
     out_.push_back(
         {encode(protocol::open{channel_, options_.stream, options_.name, producer_id_, epoch_, options}),
          std::nullopt});
@@ -166,10 +167,12 @@ void producer_session::refuse(batch& which, std::string_view why, std::string_vi
     counts_.refused += count;
 }
 
-// Of a stream that is full the first ones may fit still. What is wrong with one message is not held against
-// the others: it is cut out.
+// A batch that is too long for the room there is comes again in two. Of a stream that is full the first ones
+// may fit still. What is wrong with one message is not held against the others: it is cut out.
 void producer_session::refused(std::deque<batch>::iterator which, const protocol::refused& message) {
     const std::uint64_t first = which->first;
+    if (message.code == code::split && message.fits > 0 && message.fits < which->count)
+        return cut(which, message.fits);
     const bool of_one = message.code == code::too_large || message.code == code::unsupported;
     if (message.fits > 0 && message.fits < which->count) {
         cut(which, message.fits);

@@ -31,6 +31,7 @@ struct producer_session_options {
     std::optional<std::string> name;       ///< a lasting identity; absent: one for this run
     bool create = true;                    ///< make the stream when it is not there
     std::optional<protocol::grade> grade;  ///< absent: the stream's own
+    bool dedup = true;  ///< false: what has a message id that is known is stored all the same
     /// Less than a frame may have: with the smallest segments a record, its own fields included, may have 256
     /// KiB.
     std::size_t batch_bytes_max = ferry::batch_bytes_max - 1024;

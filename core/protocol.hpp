@@ -39,6 +39,7 @@ inline constexpr std::size_t channels_max = 1024;
 namespace code {
 inline constexpr std::string_view full = "full";
 inline constexpr std::string_view too_large = "too-large";
+inline constexpr std::string_view split = "split";
 inline constexpr std::string_view no_such_stream = "no-such-stream";
 inline constexpr std::string_view no_such_group = "no-such-group";
 inline constexpr std::string_view exists = "exists";

@@ -100,6 +100,7 @@ loop::next delivery::origin::step() {
         for (const protocol::run& each : settled.done) stats.acked += each.count;
         for (const protocol::run& each : settled.dead) stats.dead += each.count;
         for (const protocol::run& each : settled.stale) stats.stale += each.count;
+        for (const protocol::run& each : settled.gone) stats.gone += each.count;
         for (const protocol::run& each : settled.lost) stats.lost += each.count;
         stats.bad_frames = session.frames_bad();
         changed.notify_all();
@@ -111,10 +112,11 @@ loop::next delivery::origin::step() {
                 connection.monitor_descriptor()};
     }
     if (options.on_change) options.on_change();
-    if (options.on_lost)
-        for (const protocol::run& each : settled.lost) options.on_lost(each.first, each.end() - 1);
-    if (options.on_stale)
-        for (const protocol::run& each : settled.stale) options.on_stale(each.first, each.end() - 1);
+    for (const auto& [told, of] : {std::pair{&options.on_lost, &settled.lost},
+                                   {&options.on_stale, &settled.stale},
+                                   {&options.on_gone, &settled.gone}})
+        if (*told)
+            for (const protocol::run& each : *of) (*told)(each.first, each.end() - 1);
     return next;
 }
 
@@ -146,6 +148,10 @@ consumer::consumer(ferry::context& context, const ferry::endpoints& where, consu
     if (options.until && options.group)
         throw error{errc::bad_argument, "only a reader, without a group, has an end to read until"};
     for (const std::string& each : options.filter) check_pattern(each);
+    for (const auto* all : {&options.filter, &options.filter_prefix, &options.where})
+        for (const std::string& each : *all)
+            if (each.find('\n') != std::string::npos)
+                throw error{errc::bad_argument, "what a group wants has no line end in it: '" + each + "'"};
     for (const std::string& each : options.where)
         if (each.find('=') == std::string::npos || each.starts_with('='))
             throw error{errc::bad_argument, "a header is named NAME=VALUE, not '" + each + "'"};

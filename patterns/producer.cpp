@@ -16,7 +16,8 @@ struct producer::parts : std::enable_shared_from_this<producer::parts> {
           session{{.stream = options.stream,
                    .name = options.name,
                    .create = options.create,
-                   .grade = options.grade}},
+                   .grade = options.grade,
+                   .dedup = options.dedup}},
           connection{context_of, where, options.socket} {}
 
     loop::next step();

@@ -6,7 +6,7 @@
     message = consumer.take(timeout=5)                         # or None
     consumer.ack(message)                                      # or nack, dead, release: True when that counts
     consumer.commit(message, "done", item(b"1.png"))           # or the ack and what came of it, as one
-    consumer.close()
+    consumer.close()                                           # and producer.close()
 
 What is not answered is said again, through lost connections and restarts of the spool, and counts once; leases are
 claimed again; what is damaged on the way is dropped. A refusal raises Refused, silence TimeoutError.
@@ -113,6 +113,9 @@ class Channel:
                 return result
             except Lost:
                 self.up = False
+
+    def close(self):
+        self.socket.close()
 
 
 class Producer(Channel):
@@ -240,5 +243,5 @@ class Consumer(Channel):
                   lambda head, body: self.delivered(head, body) or head[:2] == [PONG, token] or None)
 
     def close(self):
-        self.send(LEAVE, self.channel, self.frames)  # what is on lease goes back as nacked
-        self.socket.close()
+        self.send(LEAVE, self.channel, self.frames)  # what is on lease comes again at once, flagged
+        super().close()

@@ -28,6 +28,14 @@ class inspector {
         result_.damages = seen.damages;
         result_.notes = seen.notes;
         check_snapshots(seen);
+        try {
+            look_at_segments(seen);
+        } catch (const seen_enough&) {}
+        return std::move(result_);
+    }
+
+  private:
+    void look_at_segments(survey& seen) {
         for (std::size_t i = 0; i < seen.segments.size(); ++i) {
             const auto opened = directory_.open(seen.segments[i].name, open_mode::read);
             const std::size_t behind = seen.segments.size() - 1 - i;
@@ -36,10 +44,8 @@ class inspector {
                  : look_at_sealed(*opened, seen.segments[i], behind == 1);
         }
         look_at_cold(seen);
-        return std::move(result_);
     }
 
-  private:
     void check_snapshots(survey& seen) {
         if (!seen.newest) return;
         result_.snapshot = std::move(seen.newest->state);
@@ -62,10 +68,16 @@ class inspector {
         record_scan scan{
             opened, header.nonce, header.base, header.records_from(), to, unreadable_blocks::step_over};
         position end = header.records_from();
-        while (const auto found = scan.next()) {
-            end = found->to;
-            lost.met(*found);
-            if (found->record) count(segment.name, header.base, *found->record);
+        try {
+            while (const auto found = scan.next()) {
+                end = found->to;
+                lost.met(*found);
+                if (found->record) count(segment.name, header.base, *found->record);
+            }
+        } catch (const seen_enough&) {
+            for (damage& d : lost.finish())
+                if (d.to <= end) result_.damages.push_back(std::move(d));
+            throw;
         }
         for (damage& d : lost.finish()) result_.damages.push_back(std::move(d));
         if (end < to)

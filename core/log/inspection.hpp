@@ -34,6 +34,9 @@ struct inspection {
     std::uint64_t bad() const;
 };
 
+/// A visitor that wants no more throws this: what was found so far is the result.
+struct seen_enough {};
+
 /// Called for each record that verifies, in order, with the name of its segment.
 using record_visitor = std::function<void(const std::string& segment, const stored_record& record)>;
 

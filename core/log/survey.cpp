@@ -56,6 +56,11 @@ void look_into_cold(storage& directory, survey& found) {
     std::ranges::sort(found.cold, {}, &surveyed_cold::base);
 }
 
+bool is_known(const std::string& name) {
+    return segment_base(name) || snapshot_position(name) || is_spare_name(name) || is_unfinished_name(name) ||
+           std::ranges::find(known_names, name) != known_names.end();
+}
+
 // Sorts the directory's names into what they are; returns the segments with what their headers say.
 std::vector<candidate> sort_names(storage& directory, survey& found, std::vector<position>& snapshots) {
     std::vector<candidate> segments;
@@ -68,15 +73,12 @@ std::vector<candidate> sort_names(storage& directory, survey& found, std::vector
             found.spares.push_back(name);
         else if (is_unfinished_name(name))
             found.unfinished.push_back(name);
-        else if (std::ranges::find(known_names, name) == known_names.end())
+        else if (!is_known(name))
             found.strangers.push_back(name);
     }
     std::ranges::sort(segments, {}, &candidate::base);
     std::ranges::sort(snapshots);
     std::ranges::sort(found.spares);
-    if (!found.strangers.empty() && segments.empty() && snapshots.empty())
-        throw format_error(directory.describe("") + " holds other files (" + found.strangers.front() +
-                           ") and no log; a new log wants an empty directory");
     return segments;
 }
 
@@ -234,7 +236,19 @@ void link_chain(const storage& directory, survey& found) {
 
 }  // namespace
 
+void refuse_strangers(const storage& directory) {
+    const std::vector<std::string> names = directory.list();
+    const auto of_a_log = [](const std::string& name) {
+        return segment_base(name) || snapshot_position(name);
+    };
+    const auto stranger = std::ranges::find_if_not(names, is_known);
+    if (stranger != names.end() && std::ranges::none_of(names, of_a_log))
+        throw format_error(directory.describe("") + " holds other files (" + *stranger +
+                           ") and no log; a new log wants an empty directory");
+}
+
 survey survey_directory(storage& directory) {
+    refuse_strangers(directory);
     survey found;
     std::vector<position> snapshots;
     const std::vector<candidate> segments = sort_names(directory, found, snapshots);

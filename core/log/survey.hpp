@@ -56,6 +56,9 @@ struct survey {
     position snapshot_at() const { return newest ? newest->at : 0; }
 };
 
+/// Throws format_error for a directory that holds files of others and no log.
+void refuse_strangers(const storage& directory);
+
 survey survey_directory(storage& directory);
 
 /// Compares the cold segments that count with the files that are there: what is missing, cut short or has a

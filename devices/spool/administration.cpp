@@ -4,6 +4,8 @@
 #include <array>
 
 #include "devices/spool/group_setting.hpp"
+#include "devices/spool/request_options.hpp"
+#include "devices/spool/start_place.hpp"
 #include "devices/spool/stream_setting.hpp"
 
 namespace ferry {
@@ -48,7 +50,7 @@ std::span<const administration::command> administration::commands() {
         {"dead.list", verb::consume, [](me& a, session&, const map& m) { return a.dead_.list(m); }},
         {"dead.redrive", verb::admin, [](me& a, session&, const map& m) { return a.dead_.redrive(m); }},
         {"dead.drop", verb::admin, [](me& a, session&, const map& m) { return a.dead_.drop(m); }},
-        {"spool.stats", verb::admin, [](me& a, session& s, const map& m) { return a.spool_stats(s, m); }},
+        {"spool.stats", verb::admin, [](me& a, session& s, const map& m) { return a.spool_stats_row(s, m); }},
     }};
     return all;
 }
@@ -146,7 +148,8 @@ administration::reply administration::stream_create(session&, const header_map& 
     answer = {};
     records::stream_settings wanted{static_cast<std::uint64_t>(parts_.options.default_grade)};
     std::string problem;
-    if (!read_settings(arguments, wanted, problem)) return refusal(code::bad_option, std::move(problem));
+    if (!read_settings(arguments, parts_.options.message_bytes_max, wanted, problem))
+        return refusal(code::bad_option, std::move(problem));
     if (!parts_.read_only_reason.empty()) return refusal(code::read_only, parts_.read_only_reason);
     parts_.journal.append(
         log::record_type::stream_settings,
@@ -223,6 +226,9 @@ administration::reply administration::group_create(session& from, const header_m
     const std::string name = text_of(arguments, "group").value_or("");
     if (of->find_group(name) != nullptr)
         return {code::exists, "group '" + name + "' exists on stream '" + of->name + "'", {}, false};
+    const auto unknown =
+        unknown_option(arguments, setting_names_and({"stream", "group", "from", found_option}));
+    if (!unknown.empty()) return {code::bad_option, unknown_text(unknown), {}, false};
     groups_.find_or_create(from, *of, name, arguments, true, answer.text, answer.code);
     answer.wait = answer.code.empty();
     return answer;
@@ -253,43 +259,82 @@ std::uint64_t administration::dedup_span_ms() const {
     return oldest ? now_ms - std::min(now_ms, *oldest * 1000) : 0;
 }
 
-administration::reply administration::spool_stats(session&, const header_map&) {
+spool_stats administration::figures() const {
     const brain_counters& c = parts_.counters;
-    header_map row{{"incarnation", value(parts_.options.incarnation)},
-                   {"sessions", value(parts_.sessions.size())},
-                   {"streams", value(parts_.state.streams().size())},
-                   {"read_only", parts_.read_only_reason},
-                   {"disk_full", std::int64_t{parts_.disk_full}},
-                   {"messages_stored", value(c.messages_stored)},
-                   {"messages_duplicate", value(c.messages_duplicate)},
-                   {"messages_refused", value(c.messages_refused)},
-                   {"messages_delivered", value(c.messages_delivered)},
-                   {"messages_redelivered", value(c.messages_redelivered)},
-                   {"messages_acked", value(c.messages_acked)},
-                   {"commits", value(c.commits)},
-                   {"messages_nacked", value(c.messages_nacked)},
-                   {"messages_dead", value(c.messages_dead)},
-                   {"messages_damaged", value(c.messages_damaged)},
-                   {"messages_redriven", value(c.messages_redriven)},
-                   {"messages_expired", value(c.messages_expired)},
-                   {"messages_removed", value(c.messages_removed)},
-                   {"messages_skipped", value(c.messages_skipped)},
-                   {"messages_moved", value(c.messages_moved)},
-                   {"segments_emptied", value(c.segments_emptied)},
-                   {"segments", value(parts_.log_found.segments)},
-                   {"cold_segments", value(parts_.log_found.cold_segments)},
-                   {"log_bytes", value(parts_.log_found.log_bytes)},
-                   {"live_bytes", value(parts_.log_found.live_bytes)},
-                   {"messages_dropped", value(c.messages_dropped)},
-                   {"messages_aged", value(c.messages_aged)},
-                   {"dedup_ids", value(parts_.state.ids().size())},
-                   {"dedup_span_ms", value(dedup_span_ms())},
-                   {"leases_expired", value(c.leases_expired)},
-                   {"acks_stale", value(c.acks_stale)},
-                   {"frames_bad", value(c.frames_bad)},
-                   {"frames_over_window", value(c.frames_over_window)},
-                   {"sessions_silent", value(c.sessions_silent)},
-                   {"sessions_lossy", value(c.sessions_lossy)}};
+    return {.incarnation = parts_.options.incarnation,
+            .sessions = parts_.sessions.size(),
+            .streams = parts_.state.streams().size(),
+            .disk_full = parts_.disk_full,
+            .messages_stored = c.messages_stored,
+            .messages_duplicate = c.messages_duplicate,
+            .messages_refused = c.messages_refused,
+            .messages_delivered = c.messages_delivered,
+            .messages_redelivered = c.messages_redelivered,
+            .messages_acked = c.messages_acked,
+            .commits = c.commits,
+            .messages_nacked = c.messages_nacked,
+            .messages_dead = c.messages_dead,
+            .messages_redriven = c.messages_redriven,
+            .messages_expired = c.messages_expired,
+            .messages_removed = c.messages_removed,
+            .messages_dropped = c.messages_dropped,
+            .messages_aged = c.messages_aged,
+            .messages_skipped = c.messages_skipped,
+            .messages_damaged = c.messages_damaged,
+            .leases_expired = c.leases_expired,
+            .acks_stale = c.acks_stale,
+            .frames_bad = c.frames_bad,
+            .frames_over_window = c.frames_over_window,
+            .sessions_silent = c.sessions_silent,
+            .sessions_lossy = c.sessions_lossy,
+            .dedup_ids = parts_.state.ids().size(),
+            .dedup_span = std::chrono::milliseconds{dedup_span_ms()},
+            .log_bytes = parts_.log_found.log_bytes,
+            .live_bytes = parts_.log_found.live_bytes,
+            .segments = parts_.log_found.segments,
+            .cold_segments = parts_.log_found.cold_segments,
+            .messages_moved = c.messages_moved,
+            .segments_emptied = c.segments_emptied,
+            .read_only_reason = parts_.read_only_reason};
+}
+
+administration::reply administration::spool_stats_row(session&, const header_map&) {
+    const spool_stats now = figures();
+    header_map row{{"incarnation", value(now.incarnation)},
+                   {"sessions", value(now.sessions)},
+                   {"streams", value(now.streams)},
+                   {"read_only", now.read_only_reason},
+                   {"disk_full", std::int64_t{now.disk_full}},
+                   {"messages_stored", value(now.messages_stored)},
+                   {"messages_duplicate", value(now.messages_duplicate)},
+                   {"messages_refused", value(now.messages_refused)},
+                   {"messages_delivered", value(now.messages_delivered)},
+                   {"messages_redelivered", value(now.messages_redelivered)},
+                   {"messages_acked", value(now.messages_acked)},
+                   {"commits", value(now.commits)},
+                   {"messages_nacked", value(now.messages_nacked)},
+                   {"messages_dead", value(now.messages_dead)},
+                   {"messages_damaged", value(now.messages_damaged)},
+                   {"messages_redriven", value(now.messages_redriven)},
+                   {"messages_expired", value(now.messages_expired)},
+                   {"messages_removed", value(now.messages_removed)},
+                   {"messages_skipped", value(now.messages_skipped)},
+                   {"messages_moved", value(now.messages_moved)},
+                   {"segments_emptied", value(now.segments_emptied)},
+                   {"segments", value(now.segments)},
+                   {"cold_segments", value(now.cold_segments)},
+                   {"log_bytes", value(now.log_bytes)},
+                   {"live_bytes", value(now.live_bytes)},
+                   {"messages_dropped", value(now.messages_dropped)},
+                   {"messages_aged", value(now.messages_aged)},
+                   {"dedup_ids", value(now.dedup_ids)},
+                   {"dedup_span_ms", std::int64_t{now.dedup_span.count()}},
+                   {"leases_expired", value(now.leases_expired)},
+                   {"acks_stale", value(now.acks_stale)},
+                   {"frames_bad", value(now.frames_bad)},
+                   {"frames_over_window", value(now.frames_over_window)},
+                   {"sessions_silent", value(now.sessions_silent)},
+                   {"sessions_lossy", value(now.sessions_lossy)}};
     std::vector<header_map> rows{std::move(row)};
     if (parts_.options.add_stats) parts_.options.add_stats(rows);
     return {{}, {}, std::move(rows), false};

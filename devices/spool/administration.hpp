@@ -11,6 +11,7 @@
 #include "devices/spool/dead_letter_office.hpp"
 #include "devices/spool/settlement.hpp"
 #include "devices/spool/upkeep.hpp"
+#include "ferry/spool.hpp"
 
 namespace ferry {
 
@@ -20,6 +21,9 @@ class administration {
         : parts_{parts}, groups_{groups}, dead_{dead}, upkeep_{parts} {}
 
     void handle(session& from, const protocol::admin& request);
+
+    /// What `spool.stats` tells, but for what the log's writer and the ports know.
+    spool_stats figures() const;
 
   private:
     using reply = admin_reply;
@@ -37,7 +41,7 @@ class administration {
     reply group_info(session& from, const header_map& arguments);
     reply group_create(session& from, const header_map& arguments);
     reply group_remove(session& from, const header_map& arguments);
-    reply spool_stats(session& from, const header_map& arguments);
+    reply spool_stats_row(session& from, const header_map& arguments);
 
     std::uint64_t dedup_span_ms() const;
     header_map row_of(const stream& of) const;

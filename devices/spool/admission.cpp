@@ -37,7 +37,7 @@ std::string bytes_text(std::uint64_t bytes) {
 }  // namespace
 
 verdict admission::judge_item(const stream& into, const item_view& item, std::uint64_t index,
-                              std::uint64_t first, item_notes& notes, own_ids& seen) const {
+                              std::uint64_t first, bool dedup, item_notes& notes, own_ids& seen) const {
     const std::uint64_t most =
         into.settings.message_bytes_max == 0
             ? parts_.options.message_bytes_max
@@ -63,12 +63,14 @@ verdict admission::judge_item(const stream& into, const item_view& item, std::ui
         auto before = parts_.state.ids().find(id, since_ms / ms_per_s);
         const auto own = seen.find({id.high, id.low});
         if (own != seen.end()) before = own->second;
-        if (before) {
+        if (before && dedup) {
             add_known(notes.known, index, *before);
             return {};
         }
-        seen.emplace(std::pair{id.high, id.low}, first + index);
-        records::append_id(notes.ids, static_cast<std::uint32_t>(index), id);
+        if (!before) {
+            seen.emplace(std::pair{id.high, id.low}, first + index);
+            records::append_id(notes.ids, static_cast<std::uint32_t>(index), id);
+        }
     }
     ++notes.fresh;
     add_wishes(notes.wishes, found.wishes, index);
@@ -84,7 +86,7 @@ verdict admission::judge(const stream& into, std::uint64_t first, const offer& w
     own_ids seen;
     batch_cursor cursor{what.batch};
     while (const auto item = cursor.next()) {
-        verdict wrong = judge_item(into, *item, items++, first, notes, seen);
+        verdict wrong = judge_item(into, *item, items++, first, what.dedup, notes, seen);
         if (!wrong.code.empty()) return wrong;
     }
     if (!cursor.good() || items != what.count || items == 0 || items > items_max)
@@ -133,9 +135,10 @@ verdict admission::room(const stream& into, const offer& what, std::uint64_t fre
     const std::uint64_t messages_left = messages_max - std::min(messages_max, into.messages());
     const std::uint64_t bytes_left = bytes_max - std::min(bytes_max, into.bytes());
     if (fresh <= messages_left && what.batch.size() <= bytes_left) return {};
-    if (how == records::when_full::block) return {.waits = true};
-    return {code::full, "the stream holds " + limits_of(into) + ", its limit", 0,
-            std::min({what.count - 1, messages_left, items_within(what.batch, bytes_left)})};
+    const std::uint64_t fits =
+        std::min({what.count - 1, messages_left, items_within(what.batch, bytes_left)});
+    if (how == records::when_full::block) return {.fits = fits, .waits = true};
+    return {code::full, "the stream holds " + limits_of(into) + ", its limit", 0, fits};
 }
 
 std::string admission::limits_of(const stream& of) {

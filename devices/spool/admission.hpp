@@ -19,6 +19,7 @@ struct offer {
     std::uint64_t checksum_kind = 0;
     std::uint64_t checksum = 0;
     std::string_view batch;
+    bool dedup = true;  ///< else a message whose id is known is stored all the same
 };
 
 struct verdict {
@@ -26,7 +27,7 @@ struct verdict {
     std::string reason;
     std::uint64_t expected = 0;
     std::uint64_t fits = 0;  ///< so many of its first messages would be taken
-    bool waits = false;      ///< not now: when there is room
+    bool waits = false;      ///< not now: when there is room, or at once for the first `fits`
     bool taken() const noexcept { return code.empty() && !waits; }
 };
 
@@ -53,7 +54,7 @@ class admission {
   private:
     using own_ids = std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t>;  // of this batch
     verdict judge_item(const stream& into, const item_view& item, std::uint64_t index, std::uint64_t first,
-                       item_notes& notes, own_ids& seen) const;
+                       bool dedup, item_notes& notes, own_ids& seen) const;
     std::uint64_t near_until() const;
     static std::uint64_t items_within(std::string_view batch, std::uint64_t bytes);
     static std::string limits_of(const stream& of);

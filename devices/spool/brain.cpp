@@ -180,6 +180,9 @@ void brain::frame(std::uint64_t session_number, std::string_view user, std::stri
     from.number = session_number;
     from.user = user;
     from.heard_ns = now.monotonic_ns;
+    if (std::exchange(from.mute, false))
+        for (auto& [channel_number, channel] : from.takes)
+            if (std::exchange(channel.mute, false)) parts_.touched.insert(channel.stream);
     silence_due_ns_ = std::min(silence_due_ns_, now.monotonic_ns + silent_ns);
     if (!from.unsent.empty()) retried_.push_back(session_number);
     const auto what = kind_of(head);

@@ -78,6 +78,7 @@ class brain {
     /// When that steady wall time comes (monotonic).
     std::uint64_t monotonic_ns_at(std::uint64_t wall_ms) const { return parts_.monotonic_ns_at(wall_ms); }
 
+    spool_stats stats() const { return administration_.figures(); }
     const brain_counters& counters() const noexcept { return parts_.counters; }
     const log_figures& found() const noexcept { return parts_.log_found; }
     const spool_state& state() const noexcept { return parts_.state; }

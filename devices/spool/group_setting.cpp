@@ -150,6 +150,12 @@ std::span<const group_setting> group_setting_table() {
     return table;
 }
 
+std::vector<std::string_view> setting_names_and(std::initializer_list<std::string_view> more) {
+    std::vector<std::string_view> names{more};
+    for (const group_setting& each : table) names.push_back(each.name);
+    return names;
+}
+
 bool read_settings(const header_map& options, settings& into, std::string& problem) {
     for (const group_setting& each : table) {
         const auto found = options.find(std::string{each.name});

@@ -3,9 +3,11 @@
 // is a place (start_place.hpp).
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "devices/spool/group.hpp"
 #include "ferry/message.hpp"
@@ -21,6 +23,9 @@ struct group_setting {
 };
 
 std::span<const group_setting> group_setting_table();
+
+/// Their names, and those given.
+std::vector<std::string_view> setting_names_and(std::initializer_list<std::string_view> more);
 
 /// Changes what the options name and leaves the rest. False with the problem in words for a value that
 /// cannot be.

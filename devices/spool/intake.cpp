@@ -57,6 +57,12 @@ void intake::open(session& from, const protocol::open& request) {
     if (request.producer_name && request.producer_name->size() > name_bytes_max)
         return parts_.send_error(from.number, request.channel, code::bad_name,
                                  "a producer's name has at most 128 bytes");
+    if (request.channel == 0)
+        return parts_.send_error(from.number, 0, code::bad_frame, "a channel has a number above 0");
+    const auto unknown =
+        unknown_option(request.options, std::array<std::string_view, 3>{"create", "grade", "dedup"});
+    if (!unknown.empty())
+        return parts_.send_error(from.number, request.channel, code::bad_option, unknown_text(unknown));
     const auto asked_grade = number_of(request.options, "grade");
     if (asked_grade && *asked_grade > 2)
         return parts_.send_error(from.number, request.channel, code::bad_option, "grade is 0, 1 or 2");
@@ -69,6 +75,7 @@ void intake::open(session& from, const protocol::open& request) {
     put_channel channel;
     channel.stream = into->number;
     channel.grade = static_cast<grade>(asked_grade.value_or(into->settings.grade));
+    channel.dedup = flag_of(request.options, "dedup", true);
     issue_identity(from, *into, request, channel);
     if (channel.grade != grade::synced) depot_.ask_told(*into, into->next);
     close_others(from, channel);
@@ -252,10 +259,18 @@ void intake::refuse(session& from, put_channel& channel, const protocol::put& re
                     const verdict& why) {
     ++channel.batches_settled;
     channel.bytes_settled += bytes;
-    parts_.counters.messages_refused += request.count;
+    if (why.code != code::split) parts_.counters.messages_refused += request.count;
     parts_.to_confirm.emplace(from.number, request.channel);  // the window moves on
     parts_.send(from.number, encode(refused{request.channel, request.first, request.count,
                                             std::string{why.code}, why.reason, why.expected, why.fits}));
+}
+
+// Of a batch that is longer than the room that it may wait for, the first messages come by themselves.
+verdict intake::room(const stream& into, const offer& what, std::uint64_t fresh) const {
+    verdict found = admission_.room(into, what, fresh);
+    const bool comes_in_two = found.fits > 0 && found.fits < what.count && found.code != code::full;
+    if (comes_in_two) found = {code::split, "the first messages fit, the batch does not", 0, found.fits};
+    return found;
 }
 
 // False: it must wait until its stream has room.
@@ -273,9 +288,9 @@ bool intake::take(session& from, put_channel& channel, const protocol::put& requ
     if (found.taken()) {
         const stream& into = *parts_.state.find(channel.stream);
         const std::uint64_t expected = request.previous + 1;
-        const offer what{request.count, request.checksum_kind, request.checksum, batch.view};
+        const offer what{request.count, request.checksum_kind, request.checksum, batch.view, channel.dedup};
         found = admission_.judge(into, into.next, what, notes);
-        if (found.taken()) found = admission_.room(into, what, notes.fresh);
+        if (found.taken()) found = room(into, what, notes.fresh);
         if (found.waits) return false;
         found.expected = expected;
     }
@@ -322,7 +337,7 @@ void intake::store(session& from, put_channel& channel, const protocol::put& req
     if (what.head.size() + batch.view.size() > parts_.options.record_bytes_max) {
         const std::uint64_t record_bytes = what.head.size() + batch.view.size();
         return refuse(from, channel, request, batch.view.size(),
-                      {code::too_large,
+                      {request.count > 1 ? code::split : code::too_large,
                        "a batch of " + std::to_string(record_bytes) + " bytes, the limit is " +
                            std::to_string(parts_.options.record_bytes_max),
                        request.previous + 1, request.count / 2});

@@ -39,6 +39,7 @@ class intake {
     void refuse(session& from, put_channel& channel, const protocol::put& request, std::uint64_t bytes,
                 const verdict& why);
     verdict judge(const session& from, const put_channel& channel, const protocol::put& request) const;
+    verdict room(const stream& into, const offer& what, std::uint64_t fresh) const;
     const stored_batch* find_duplicate(const put_channel& channel, const std::string& user,
                                        const protocol::put& request) const;
     void store(session& from, put_channel& channel, const protocol::put& request, const shared_bytes& batch,

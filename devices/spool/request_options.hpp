@@ -1,6 +1,7 @@
 // Reading the options of OPEN, JOIN and ADMIN, which are header maps.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,19 @@ inline std::optional<std::string> text_of(const header_map& options, std::string
 inline bool flag_of(const header_map& options, std::string_view name, bool otherwise) {
     const auto value = number_of(options, name);
     return value ? *value != 0 : otherwise;
+}
+
+/// The first option with another name than these; empty when all are known.
+template <typename Names>
+std::string_view unknown_option(const header_map& options, const Names& known) {
+    for (const auto& [name, value] : options)
+        if (std::ranges::find(known, std::string_view{name}) == std::ranges::end(known)) return name;
+    return {};
+}
+
+/// How an option that nobody knows is refused: what is not built is not ignored.
+inline std::string unknown_text(std::string_view name) {
+    return "unknown option '" + std::string{name.substr(0, 64)} + "'";
 }
 
 }  // namespace ferry

@@ -36,6 +36,7 @@ struct put_channel {
     std::string producer_id;
     std::uint64_t epoch = 0;
     protocol::grade grade{};
+    bool dedup = true;                   ///< messages whose id is known are not stored again
     std::uint64_t batches_received = 0;  ///< since OPEN, with those refused
     std::uint64_t bytes_received = 0;
     std::uint64_t batches_settled = 0;  ///< answered, or about to be with this turn's reply
@@ -55,6 +56,7 @@ struct take_channel {
     std::uint64_t messages_max = 0;  ///< credit: cumulative limits since JOIN
     std::uint64_t bytes_max = 0;
     std::uint64_t frames_read = 0;
+    bool mute = false;           ///< a lease ended in its silence: it is given nothing before it is heard
     part_buffer parts;           ///< of a COMMIT
     std::uint64_t messages = 0;  ///< delivered since JOIN
     std::uint64_t bytes = 0;
@@ -81,6 +83,7 @@ struct session {
     std::uint64_t greetings = 0;         ///< HELLOs so far: channels belong to the last one
     bool greeted = false;                ///< nothing else counts before a HELLO
     std::uint64_t heard_ns = 0;
+    bool mute = false;               ///< of some channel
     std::uint64_t frames_heard = 0;  ///< behind the HELLO
     std::uint64_t frames_told = 0;   ///< behind the WELCOME
     std::map<std::uint64_t, put_channel> puts;

@@ -1,6 +1,7 @@
 #include "devices/spool/settlement.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "devices/spool/claims.hpp"
 #include "devices/spool/dispatcher.hpp"
@@ -65,6 +66,7 @@ group* settlement::find_or_create(session& from, stream& in, const std::string& 
     if (!start)
         return refuse(code::bad_option,
                       std::string{start_expects} + ", not '" + asked.from.substr(0, 64) + "'");
+    if (*start > in.next) return refuse(code::bad_option, not_there_yet(in, *start));
 
     const std::uint32_t fresh = parts_.state.next_group_number();
     const std::uint64_t mark = *start + mark_pace::step_least;
@@ -86,11 +88,18 @@ void settlement::join(session& from, const protocol::join& request, claims& held
         parts_.send_error(from.number, request.channel, why, std::move(text));
     };
     const bool create = flag_of(request.options, "create", true);
+    if (request.channel == 0) return refuse(code::bad_frame, "a channel has a number above 0");
     if (!good_name(request.stream))
         return refuse(code::bad_name, "bad stream name: letters, digits, '.', '_' and '-', 1 to 128 of them");
     if (!parts_.allowed(from, verb::consume, request.stream))
         return refuse(code::denied, "user '" + from.user + "' may not consume '" + request.stream + "'");
     if (!from.has_room_for(request.channel)) return refuse(code::full, "too many channels");
+    const auto unknown =
+        request.group
+            ? unknown_option(request.options, setting_names_and({"create", "from", "lease_ms", found_option}))
+            : unknown_option(request.options, std::array<std::string_view, 5>{"create", "from", "until",
+                                                                              "dead_of", found_option});
+    if (!unknown.empty()) return refuse(code::bad_option, unknown_text(unknown));
     stream* in = parts_.state.find(request.stream);
     if (in == nullptr && (!create || !request.group))
         return refuse(code::no_such_stream, "no stream '" + request.stream + "'");
@@ -135,6 +144,10 @@ void settlement::join(session& from, const protocol::join& request, claims& held
         const auto start = start_offset(*in, request.options);
         if (!start) return refuse(code::bad_option, std::string{start_expects});
         channel.read_from = *start;
+        channel.read_until = number_of(request.options, "until").value_or(never);
+        // Whoever reads up to somewhere is at the end already.
+        if (*start > in->next && *start < channel.read_until)
+            return refuse(code::bad_option, not_there_yet(*in, *start));
         if (const auto name = text_of(request.options, "dead_of")) {
             const group* whose = in->find_group(*name);
             if (whose == nullptr)
@@ -142,7 +155,6 @@ void settlement::join(session& from, const protocol::join& request, claims& held
                                                        "' on stream '" + in->name + "'");
             channel.dead_of = whose->number;
         }
-        channel.read_until = number_of(request.options, "until").value_or(never);
     }
     reply.start = channel.read_from;
     from.takes.insert_or_assign(request.channel, channel);
@@ -388,11 +400,26 @@ void settlement::tick() {
 void settlement::end_leases(stream& in, group& whose) {
     if (whose.next_deadline_ns() > parts_.now.monotonic_ns) return;
     parts_.journal.flush_acks(parts_.now);
+    std::set<std::uint64_t> holders;
     for (const std::uint64_t id : whose.expired(parts_.now.monotonic_ns)) {
         ++parts_.counters.leases_expired;
+        holders.insert(whose.find_lease(id)->holder);
         const std::vector<run> runs = whose.find_lease(id)->runs;
         fail_leased(in, whose, id, runs, records::attempt_reason::expired, "the lease expired", std::nullopt);
     }
+    for (const auto& [number, channel_number] : parts_.group_runs[{in.number, whose.number}].consumers)
+        note_silence(number, channel_number, holders);
+}
+
+// Who let a lease end without a word stands still, and what it had must not come to it again.
+void settlement::note_silence(std::uint64_t number, std::uint64_t channel_number,
+                              const std::set<std::uint64_t>& holders) {
+    session* who = parts_.find_session(number);
+    const auto channel = who == nullptr ? decltype(who->takes.begin()){} : who->takes.find(channel_number);
+    if (who == nullptr || channel == who->takes.end() || !holders.contains(channel->second.holder)) return;
+    // A living one renews what it holds three times in the length of a lease.
+    if (who->heard_ns + channel->second.lease_ns / 2 > parts_.now.monotonic_ns) return;
+    who->mute = channel->second.mute = true;
 }
 
 std::uint64_t settlement::next_due_ns() const {

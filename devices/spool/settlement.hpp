@@ -5,6 +5,8 @@
 // none. DONE is sent when the record is as durable as the stream's grade says.
 #pragma once
 
+#include <set>
+
 #include "devices/spool/brain_parts.hpp"
 
 namespace ferry {
@@ -56,6 +58,8 @@ class settlement {
     /// A consumer that leaves failed at nothing: flagged, but not counted towards max-attempts.
     void give_back(stream& in, group& whose, std::uint64_t lease_id, const std::vector<run>& runs);
     void end_leases(stream& in, group& whose);
+    void note_silence(std::uint64_t number, std::uint64_t channel_number,
+                      const std::set<std::uint64_t>& holders);
     void take_place(const session& from, std::uint64_t channel_number, const take_channel& channel,
                     const group& whose, bool claimed);
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <random>
 #include <unordered_map>
 #include <unordered_set>
@@ -14,6 +15,7 @@
 #include "core/context_parts.hpp"
 #include "core/log/error.hpp"
 #include "core/log/storage_posix.hpp"
+#include "core/log/survey.hpp"
 #include "core/shared_frame.hpp"
 #include "core/socket.hpp"
 #include "core/thread_name.hpp"
@@ -78,9 +80,19 @@ zmq::socket_t with_own_memory(zmq::context_t& in) {
     return made;
 }
 
+// Where others keep their files not even the lock is left behind.
+void look_first(const std::string& directory) {
+    std::error_code unseen;
+    if (std::filesystem::is_directory(directory, unseen))
+        log::refuse_strangers(log::posix_storage{directory, log::posix_storage::purpose::look});
+}
+
 log::posix_storage open_directory(const std::string& directory) {
     try {
+        look_first(directory);
         return log::posix_storage{directory};
+    } catch (const log::format_error& e) {
+        throw error{errc::damaged, "cannot open the spool in " + directory + ": " + e.what()};
     } catch (const log::directory_in_use& e) {
         throw error{errc::directory_in_use, "cannot open the spool in " + directory + ": " + e.what()};
     } catch (const std::system_error& e) {
@@ -364,26 +376,13 @@ void spool::parts::wait_for_event(bool more) {
 }
 
 void spool::parts::publish_stats() {
-    const brain_counters& c = thinking->counters();
-    const std::lock_guard lock{mutex};
-    stats.incarnation = found->log.opened().owner_epoch;
-    stats.messages_stored = c.messages_stored;
-    stats.messages_duplicate = c.messages_duplicate;
-    stats.messages_refused = c.messages_refused;
-    stats.messages_delivered = c.messages_delivered;
-    stats.messages_redelivered = c.messages_redelivered;
-    stats.messages_acked = c.messages_acked;
-    stats.messages_dead = c.messages_dead;
-    stats.messages_redriven = c.messages_redriven;
-    stats.messages_expired = c.messages_expired;
-    stats.messages_removed = c.messages_removed;
-    stats.messages_damaged = c.messages_damaged;
-    stats.frames_bad = c.frames_bad;
+    spool_stats now = thinking->stats();
     const log_writer::counters written = writer->counted();
-    stats.syncs = written.syncs;
-    stats.bytes_written = written.bytes_written;
-    stats.read_only_reason = thinking->read_only_reason();
-    stats.ports = ports->stats();
+    now.syncs = written.syncs;
+    now.bytes_written = written.bytes_written;
+    now.ports = ports->stats();
+    const std::lock_guard lock{mutex};
+    stats = std::move(now);
 }
 
 void spool::parts::turn() {

@@ -36,8 +36,12 @@ std::optional<std::uint64_t> start_offset(const stream& in, const header_map& op
     // A time in a stream that was not there when it should be looked up: it holds nothing older.
     if (start_wall_ns(options, {}))
         return std::min(number_of(options, found_option).value_or(in.first), in.next);
-    const auto offset = number(from);
-    return offset ? std::optional{std::min(*offset, in.next)} : std::nullopt;
+    return number(from);
+}
+
+std::string not_there_yet(const stream& in, std::uint64_t offset) {
+    return "offset " + std::to_string(offset) + " is not there yet: the next message of stream '" + in.name +
+           "' will be " + std::to_string(in.next);
 }
 
 }  // namespace ferry

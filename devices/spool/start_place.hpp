@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/clock.hpp"
@@ -22,7 +23,11 @@ inline constexpr std::string_view found_option = "found";
 /// The wall time that `from` means; empty when it means none.
 std::optional<std::uint64_t> start_wall_ns(const header_map& options, instant now);
 
-/// The offset that `from` means, `first` when it is absent; empty when it means none.
+/// The offset that `from` means, `first` when it is absent; empty when it means none. A time that is still to
+/// come means `new`; an offset may be beyond the end.
 std::optional<std::uint64_t> start_offset(const stream& in, const header_map& options);
+
+/// What is wrong with an offset beyond the end.
+std::string not_there_yet(const stream& in, std::uint64_t offset);
 
 }  // namespace ferry

@@ -103,7 +103,8 @@ std::span<const stream_setting> stream_setting_table() {
     return table;
 }
 
-bool read_settings(const header_map& arguments, settings& into, std::string& problem) {
+bool read_settings(const header_map& arguments, std::uint64_t message_bytes_max, settings& into,
+                   std::string& problem) {
     for (const auto& [name, value] : arguments) {
         if (name == "stream") continue;
         const auto row =
@@ -117,7 +118,9 @@ bool read_settings(const header_map& arguments, settings& into, std::string& pro
         problem = name + " is " + std::string{row->expects};
         return false;
     }
-    return true;
+    if (into.message_bytes_max <= message_bytes_max) return true;
+    problem = "max_message_bytes is at most " + std::to_string(message_bytes_max) + " in this spool";
+    return false;
 }
 
 void show_settings(const settings& from, header_map& row) {

@@ -23,7 +23,8 @@ std::span<const stream_setting> stream_setting_table();
 
 /// Changes what the arguments name (`stream` aside) and leaves the rest. False with the problem in words for
 /// a value that cannot be and for a name that is no setting: nothing that was asked for is ignored.
-bool read_settings(const header_map& arguments, records::stream_settings& into, std::string& problem);
+bool read_settings(const header_map& arguments, std::uint64_t message_bytes_max,
+                   records::stream_settings& into, std::string& problem);
 
 /// Adds all settings to the stream's row.
 void show_settings(const records::stream_settings& from, header_map& row);

@@ -1,5 +1,7 @@
 #include "devices/spool/upkeep.hpp"
 
+#include <algorithm>
+
 #include "devices/spool/start_place.hpp"
 #include "devices/spool/stream_setting.hpp"
 
@@ -14,7 +16,8 @@ admin_reply upkeep::set(const header_map& arguments) {
     if (!parts_.read_only_reason.empty()) return refusal(code::read_only, parts_.read_only_reason);
     records::stream_settings wanted = of->settings;
     std::string problem;
-    if (!read_settings(arguments, wanted, problem)) return refusal(code::bad_option, std::move(problem));
+    if (!read_settings(arguments, parts_.options.message_bytes_max, wanted, problem))
+        return refusal(code::bad_option, std::move(problem));
     parts_.journal.append(log::record_type::stream_settings,
                           records::stream_change{static_cast<std::uint64_t>(records::settings_change::set),
                                                  of->number, of->name, wanted},
@@ -68,15 +71,15 @@ admin_reply upkeep::seek(const header_map& arguments) {
     if (!parts_.read_only_reason.empty()) return refusal(code::read_only, parts_.read_only_reason);
     const auto start = start_offset(*of, arguments);
     if (!start || !arguments.contains("from")) return refusal(code::bad_option, std::string{start_expects});
-    parts_.journal.append(
-        log::record_type::group_settings,
-        records::group_change{static_cast<std::uint64_t>(records::settings_change::seek), of->number,
-                              whose->number, whose->name, whose->settings, *start, whose->delivered_mark()},
-        parts_.now);
+    parts_.journal.append(log::record_type::group_settings,
+                          records::group_change{static_cast<std::uint64_t>(records::settings_change::seek),
+                                                of->number, whose->number, whose->name, whose->settings,
+                                                std::min(*start, of->next), whose->delivered_mark()},
+                          parts_.now);
     parts_.touched.insert(of->number);
     answer.rows.push_back({{"stream", of->name},
                            {"group", whose->name},
-                           {"start", static_cast<std::int64_t>(std::max(*start, of->first))}});
+                           {"start", static_cast<std::int64_t>(std::clamp(*start, of->first, of->next))}});
     answer.wait = true;
     return answer;
 }

@@ -76,6 +76,9 @@ struct consumer_options {
     /// Told about acks and `dead_letter`s the spool refused because the lease was over: offsets `first` to
     /// `last`. Called from the loop thread.
     std::function<void(std::uint64_t first, std::uint64_t last)> on_stale{};
+    /// Told about acks and `dead_letter`s in vain: the messages, offsets `first` to `last`, had expired or
+    /// were removed, by a purge or for room, while they were on lease. Called from the loop thread.
+    std::function<void(std::uint64_t first, std::uint64_t last)> on_gone{};
     /// Called when there may be something to see: a message for `next`, a lease that is over. From the loop
     /// thread, which it must not hold up; for programs that wait for other things as well.
     std::function<void()> on_change{};
@@ -86,7 +89,8 @@ struct consumer_stats {
     std::uint64_t redelivered = 0;  ///< of these, with an attempt above 1
     std::uint64_t acked = 0;        ///< acks that were answered: they are durable
     std::uint64_t dead = 0;         ///< given up with `dead_letter`, answered: they are dead letters
-    std::uint64_t stale = 0;        ///< acks and `dead_letter`s that came too late
+    std::uint64_t stale = 0;        ///< acks and `dead_letter`s that came too late: the lease was over
+    std::uint64_t gone = 0;         ///< acks and `dead_letter`s of messages that were removed meanwhile
     std::uint64_t lost = 0;         ///< handed out, and the lease ended before they were settled
     std::uint64_t bad_frames = 0;   ///< dropped: damaged on the way
 };

@@ -39,6 +39,7 @@ struct producer_options {
     std::optional<std::string> name{};       ///< a lasting identity; absent: one for this object
     bool create = true;                      ///< make the stream when it is not there
     std::optional<ferry::grade> grade{};     ///< absent: the stream's own
+    bool dedup = true;                       ///< false: a message whose id is known is stored all the same
     std::size_t outbox_bytes = 8 << 20;      ///< not confirmed yet, at most; then `put` waits
     std::chrono::milliseconds linger{2000};  ///< how long the destructor waits for confirms
     socket_options socket{};

@@ -48,19 +48,40 @@ struct spool_options {
 
 struct spool_stats {
     std::uint64_t incarnation = 0;         ///< how often this directory was opened
+    std::uint64_t sessions = 0;            ///< clients now
+    std::uint64_t streams = 0;             ///< now
+    bool disk_full = false;                ///< but for the reserve: puts are refused
     std::uint64_t messages_stored = 0;     ///< since it was opened, as all that follow
     std::uint64_t messages_duplicate = 0;  ///< sent again and recognised
     std::uint64_t messages_refused = 0;
     std::uint64_t messages_delivered = 0;
     std::uint64_t messages_redelivered = 0;  ///< of these, those flagged with an attempt above 1
     std::uint64_t messages_acked = 0;
+    std::uint64_t commits = 0;
+    std::uint64_t messages_nacked = 0;
     std::uint64_t messages_dead = 0;
     std::uint64_t messages_redriven = 0;
     std::uint64_t messages_expired =
         0;  ///< removed because their time was over and nobody was done with them
-    std::uint64_t messages_removed = 0;   ///< purged, and dead letters that were dropped or over a limit
-    std::uint64_t messages_damaged = 0;   ///< found unreadable and set aside
-    std::uint64_t frames_bad = 0;         ///< what peers sent that is not the protocol
+    std::uint64_t messages_removed = 0;  ///< purged, and dead letters that were dropped or over a limit
+    std::uint64_t messages_dropped = 0;  ///< the oldest, to make room in their stream
+    std::uint64_t messages_aged = 0;     ///< older than their stream keeps them
+    std::uint64_t messages_skipped = 0;  ///< not wanted by a group with a filter: acked for it unseen
+    std::uint64_t messages_damaged = 0;  ///< found unreadable and set aside
+    std::uint64_t leases_expired = 0;
+    std::uint64_t acks_stale = 0;             ///< refused: their lease was over
+    std::uint64_t frames_bad = 0;             ///< what peers sent that is not the protocol
+    std::uint64_t frames_over_window = 0;     ///< of producers that sent more than they may
+    std::uint64_t sessions_silent = 0;        ///< taken for gone
+    std::uint64_t sessions_lossy = 0;         ///< begun anew because frames of theirs did not arrive
+    std::uint64_t dedup_ids = 0;              ///< message ids known now,
+    std::chrono::milliseconds dedup_span{0};  ///< and how old the oldest of them is
+    std::uint64_t log_bytes = 0;      ///< of the segments, spares and snapshots aside, when last looked at
+    std::uint64_t live_bytes = 0;     ///< of the messages in them that are needed
+    std::uint64_t segments = 0;       ///< with the open one and the cold ones
+    std::uint64_t cold_segments = 0;  ///< hold messages that were moved
+    std::uint64_t messages_moved = 0;
+    std::uint64_t segments_emptied = 0;
     std::uint64_t syncs = 0;              ///< of the log: each makes all that gathered durable at once
     std::uint64_t bytes_written = 0;      ///< to the log, without snapshots and what the cleaner copies
     std::vector<raw_port_stats> ports{};  ///< in the order given

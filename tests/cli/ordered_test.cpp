@@ -22,8 +22,10 @@ TEST_CASE("ordered: eight workers under SIGKILL handle the messages of each key 
                      std::to_string(key) + " " + std::to_string(i) + "\"}\n";
     REQUIRE(run_ferry({"put", spool.at, "jobs", "-i", "json"}, {.input = input}).status == 0);
 
-    // A line for each message when work on it begins; what is appended whole stays whole.
-    const std::string command = "sh -c 'read x; echo $x | tee -a " + log + "'";
+    // A line for each message when work on it begins, and one when it ends; what is appended whole stays
+    // whole.
+    const std::string command =
+        "sh -c 'read x; echo begin $x | tee -a " + log + "; sleep 0.01; echo end $x >> " + log + "'";
     const auto start = [&] {
         return std::make_unique<process>(
             binary_with({"take", spool.at, "jobs", "--group", "g", "--ordered", "key", "--lease", "300ms",
@@ -40,20 +42,28 @@ TEST_CASE("ordered: eight workers under SIGKILL handle the messages of each key 
     }
     for (const auto& worker : workers) CHECK(worker->wait() == 0);
 
-    std::map<std::string, int> done;  // key -> the last one
+    struct work {
+        int begun = -1;
+        int ended = -1;
+    };
+    std::map<std::string, work> done;  // by key
     std::ifstream lines{log};
+    std::string what;
     std::string key;
-    for (int number = 0; lines >> key >> number;) {
+    for (int number = 0; lines >> what >> key >> number;) {
         CAPTURE(key);
-        const auto [last, first] = done.emplace(key, number);
-        if (first)
-            CHECK(number == 0);
-        else
-            CHECK((number == last->second || number == last->second + 1));
-        last->second = number;
+        CAPTURE(number);
+        work& last = done[key];
+        if (what == "end") {
+            CHECK(number == last.begun);  // else two of one key were out at a time
+            last.ended = number;
+        } else {
+            CHECK((number == last.begun || (number == last.begun + 1 && last.ended == last.begun)));
+            last.begun = number;
+        }
     }
     CHECK(done.size() == keys);
-    for (const auto& [name, last] : done) CHECK(last == each - 1);
+    for (const auto& [name, last] : done) CHECK(last.ended == each - 1);
     CHECK(run_ferry({"group", "info", spool.at, "jobs", "g", "--json"}).out.find("\"dead\":0") !=
           std::string::npos);
 }

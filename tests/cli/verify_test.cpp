@@ -142,6 +142,15 @@ TEST_CASE("cli: verify names file, position, stream, offsets and count of damage
     CHECK(dumped.status == 6);
     CHECK(dumped.out.find("  7..7 ") == std::string::npos);
     CHECK(dumped.out.find("  8..8 ") != std::string::npos);
+    // Also when it is not to go to the end: what it met counts, what lies behind does not.
+    const auto some = [&](std::size_t count) {
+        return dump(room / "spool", {"-n", std::to_string(count)}).status;
+    };
+    const auto before = static_cast<std::size_t>(
+        std::count(dumped.out.begin(),
+                   dumped.out.begin() + static_cast<std::ptrdiff_t>(dumped.out.find("  8..8 ")), '\n'));
+    CHECK(some(before + 1) == 6);
+    CHECK(some(before - 1) == 0);
 }
 
 TEST_CASE("cli: verify reports a torn tail and exits 0") {

@@ -105,3 +105,46 @@ TEST_CASE("dedup: an id that cannot be one is refused, and only its message") {
     CHECK(t.the_stream().messages() == 2);
     CHECK(mixed.size() == 2);
 }
+
+TEST_CASE(
+    "dedup: ten thousand messages that are sent again, before and after a stop and a crash, are stored "
+    "once") {
+    table t;
+    std::uint64_t again = 0;
+    std::uint64_t stored = 0;
+    for (int round = 0; again < 10'000; ++round) {
+        REQUIRE(round < 1000);
+        CAPTURE(round);
+        // Their confirms are lost. What had no room in the window of a producer that hears nothing was not
+        // sent.
+        t.lose_confirms = true;
+        t.fates_of(std::vector<message>(500, message{std::string(30, 'x')}), "p");
+        const std::uint64_t known = t.the_stream().next - stored;
+        CHECK(known > 0);
+        if (round % 3 == 1) t.restart(true);
+        if (round % 3 == 2) t.restart(false);
+        t.lose_confirms = false;
+        const fates all = t.fates_of({}, "p");
+        REQUIRE(all.size() == 500);
+        for (std::size_t i = 0; i < all.size(); ++i)
+            REQUIRE(all[i] == std::pair<std::uint64_t, bool>{stored + i, i < known});
+        stored += all.size();
+        again += known;
+        CHECK(t.the_stream().next == stored);
+    }
+}
+
+TEST_CASE("dedup: a producer that asks for it has its ids known, and is told of none") {
+    table t;
+    t.fates_of({with_id("a")});
+    producer_session& copying = t.producer("copying", {.stream = "s", .dedup = false});
+    std::vector<put_place> places;
+    for (const char* id : {"a", "b", "b"}) places.push_back(copying.put(with_id(id), t.now()));
+    copying.flush();
+    t.settle();
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        CHECK(places[i].now().offset == 1 + i);
+        CHECK_FALSE(places[i].now().duplicate);
+    }
+    CHECK(t.fates_of({with_id("a"), with_id("b")}) == fates{{0, true}, {2, true}});
+}

@@ -209,10 +209,34 @@ TEST_CASE(
     CHECK(t.waiting("p") == 5);
     CHECK(t.the_stream().messages() == 10);
     t.consumer("c", {.stream = "s", .group = "g", .credit_messages = 2});
-    CHECK(t.work("c").size() == 15);
+    CHECK(t.work("c").size() == 10);  // the first places that come free are for the first messages that wait
     CHECK(t.fates_of({}, "p").size() == 5);
+    CHECK(t.work("c").size() == 5);
     CHECK(t.waiting("p") == 0);
     CHECK(t.the_stream().next == 15);
+}
+
+TEST_CASE(
+    "retention: a stream that blocks takes what fits of a batch, though something stuck holds a place") {
+    table t;
+    make(t, {{"max_messages", 10}, {"when_full", "block"}});
+    REQUIRE(t.admin("group.create", {{"group", "g"}}).code.empty());
+    message late{"late"};
+    late.set_header("delay", std::int64_t{3'600'000});
+    t.fates_of({late}, "p");
+    t.fates_of(some(100), "p");  // which is one batch, ten times larger than the stream may ever be
+    CHECK(t.the_stream().messages() == 10);
+    t.consumer("c", {.stream = "s", .group = "g", .credit_messages = 2});
+    std::size_t taken = 0;
+    for (int round = 0; round < 30 && t.waiting("p") > 0; ++round) {
+        taken += t.work("c").size();
+        t.fates_of({}, "p");
+        CHECK(t.the_stream().messages() <= 10);
+    }
+    taken += t.work("c").size();
+    CHECK(t.waiting("p") == 0);
+    CHECK(taken == 100);
+    CHECK(t.the_stream().next == 101);
 }
 
 TEST_CASE("retention: a batch that waits for room is not stored twice when its producer opens again") {

@@ -78,7 +78,8 @@ TEST_CASE("sessions: a consumer that renews a lease which is over is told so, an
     t.pass(3 * second_ns / 2);
     CHECK(c.lease_over(first->lease, 0));
     CHECK(c.take_settled().lost == std::vector<run>{{0, 1}});
-    CHECK(!c.has_next());
+    CHECK(t.take("c") ==
+          std::map<std::uint64_t, std::uint64_t>{{0, 2}, {1, 2}});  // anew, now that it is heard
 }
 
 TEST_CASE(
@@ -381,4 +382,103 @@ TEST_CASE(
         t.consumer("two", {.stream = "s", .group = "g", .max_attempts = 1, .credit_messages = 100});
         check_given_unflagged(t, "two");
     }
+}
+
+TEST_CASE("sessions: a wall clock that is set ends no lease early, and holds none up") {
+    for (const std::int64_t hours : {-1, 1}) {
+        CAPTURE(hours);
+        table t;
+        t.put(2);
+        t.consumer("lives", {.stream = "s", .group = "g", .lease_ms = 2000, .credit_messages = 1});
+        t.settle();
+        CHECK(t.take("lives") == std::map<std::uint64_t, std::uint64_t>{{0, 1}});
+        t.consumer("dies", {.stream = "s", .group = "g", .lease_ms = 2000, .credit_messages = 1});
+        t.settle();
+        CHECK(t.take("dies") == std::map<std::uint64_t, std::uint64_t>{{1, 1}});
+        t.cut_off("dies");
+        t.consumer("waits");
+        t.set_clock(hours * 3600 * static_cast<std::int64_t>(second_ns));
+        t.pass(second_ns);
+        CHECK(t.take("waits").empty());
+        t.pass(2 * second_ns);
+        CHECK(t.take("waits") == std::map<std::uint64_t, std::uint64_t>{{1, 2}});
+        t.pass(20 * second_ns);
+        CHECK(t.take("waits").empty());
+        CHECK(t.counters().leases_expired == 1);
+    }
+}
+
+TEST_CASE(
+    "sessions: what a consumer that stands still had is not given to it again, but to one that is heard") {
+    for (int others = 1; others < 4; ++others) {
+        CAPTURE(others);
+        table t;
+        const auto join = [&](const std::string& name) {
+            t.consumer(name, {.stream = "s", .group = "g", .lease_ms = 2000, .credit_messages = 10});
+            t.settle();
+        };
+        join("stops");
+        t.put(1);
+        t.settle();
+        CHECK(t.take("stops") == std::map<std::uint64_t, std::uint64_t>{{0, 1}});
+        for (int i = 0; i < others; ++i) join("waits " + std::to_string(i));
+        t.cut_off("stops");
+        t.pass(5 * second_ns / 2);
+        std::map<std::uint64_t, std::uint64_t> got;
+        for (int i = 0; i < others; ++i)
+            for (const auto& each : t.take("waits " + std::to_string(i))) {
+                got.insert(each);
+                t.ack("waits " + std::to_string(i), each.first);
+            }
+        CHECK(got == std::map<std::uint64_t, std::uint64_t>{{0, 2}});
+        // When it is heard again it has its turn as before.
+        t.plug_in("stops");
+        t.settle();
+        for (int i = 0; i < others; ++i) t.disconnect("waits " + std::to_string(i));
+        t.put(1);
+        t.settle();
+        t.pass(3 * second_ns);
+        CHECK(t.take("stops") == std::map<std::uint64_t, std::uint64_t>{{1, 1}});
+    }
+}
+
+TEST_CASE("sessions: what a thousand producers put into a thousand streams in a turn shares one sync") {
+    table t;
+    std::vector<producer_session*> all;
+    for (int i = 0; i < 1000; ++i)
+        all.push_back(&t.producer("p" + std::to_string(i), {.stream = "s" + std::to_string(i)}));
+    t.settle();
+    std::vector<put_place> places;
+    for (producer_session* each : all)
+        for (int i = 0; i < 3; ++i) places.push_back(each->put(message{"x"}, t.now()));
+    for (producer_session* each : all) each->flush();
+    const std::uint64_t before = t.disk().syncs();
+    t.settle();
+    for (const put_place& each : places) CHECK(each.now().is == message_fate::state::stored);
+    CHECK(t.counters().messages_stored == 3000);
+    CHECK(t.disk().syncs() - before <= 2);
+}
+
+TEST_CASE("sessions: options that nobody knows are refused, not ignored") {
+    table t;
+    t.put(1);
+    const auto said = [&](const std::string& head) {
+        t.said_by(900, "somebody", protocol::encode(protocol::hello{}));
+        return answer_in<protocol::error>(t.said_by(900, "somebody", head)).code;
+    };
+    const header_map odd{{"zzz", std::int64_t{1}}};
+    CHECK(said(encode(protocol::join{1, "s", "g", odd, {}})) == protocol::code::bad_option);
+    CHECK(said(encode(protocol::join{1, "s", "g", {{"until", std::int64_t{1}}}, {}})) ==
+          protocol::code::bad_option);
+    CHECK(said(encode(protocol::join{1, "s", std::nullopt, odd, {}})) == protocol::code::bad_option);
+    CHECK(said(encode(protocol::open{2, "s", std::nullopt, std::nullopt, 0, odd})) ==
+          protocol::code::bad_option);
+    CHECK(t.admin("group.create", {{"group", "h"}, {"zzz", std::int64_t{1}}}).code ==
+          protocol::code::bad_option);
+    CHECK(t.admin("group.create", {{"group", "h"}, {"lease_ms", std::int64_t{1000}}}).code ==
+          protocol::code::bad_option);
+    CHECK(t.the_stream().groups.empty());
+    CHECK(said(encode(protocol::join{0, "s", "g", {}, {}})) == protocol::code::bad_frame);
+    CHECK(said(encode(protocol::open{0, "s", std::nullopt, std::nullopt, 0, {}})) ==
+          protocol::code::bad_frame);
 }
