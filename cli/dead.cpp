@@ -141,14 +141,19 @@ std::vector<run> take_some(std::vector<run>& runs, std::uint64_t messages) {
 }
 
 // One command after the other, each one record in the spool; gives how many messages it was.
-std::uint64_t move(remote_spool& spool, const std::string& command, const dead_options& options,
-                   chosen_dead_letters chosen) {
+struct moved {
+    std::uint64_t messages = 0;
+    bool all = true;  ///< were asked for before the time was over
+};
+
+moved move(remote_spool& spool, const std::string& command, const dead_options& options,
+           chosen_dead_letters chosen) {
     const auto until = spool.end().run_deadline().value_or(steady_clock::time_point::max());
     const auto pause = options.pause.value_or(0ns);
     const std::uint64_t at_once = pause == 0ns
                                       ? ~std::uint64_t{0}
                                       : std::max<std::uint64_t>(1, static_cast<std::uint64_t>(slice / pause));
-    std::uint64_t moved = 0;
+    moved done;
     auto due = steady_clock::now();
     for (auto& [group, runs] : chosen)
         while (!runs.empty() && due < until && sleep_until(spool.owner(), due)) {
@@ -158,10 +163,11 @@ std::uint64_t move(remote_spool& spool, const std::string& command, const dead_o
                                                        {"group", group},
                                                        {"offsets", write_offsets(some)}})
                                        .at(0);
-            moved += number_in(row, "messages");
+            done.messages += number_in(row, "messages");
             due += pause * static_cast<std::int64_t>(total({{group, some}}));
         }
-    return moved;
+    done.all = std::ranges::all_of(chosen, [](const auto& each) { return each.second.empty(); });
+    return done;
 }
 
 exit_code change(remote_spool& spool, output& out, const dead_options& options, const endpoints& where,
@@ -185,12 +191,13 @@ exit_code change(remote_spool& spool, output& out, const dead_options& options, 
         options.flags.speaker().say(verb == "drop" ? "nothing was dropped" : "nothing was redriven");
         return exit_code::failed;
     }
-    const std::uint64_t moved = move(spool, "dead." + verb, options, std::move(chosen));
-    if (options.json) out.line(as_row(moved));
+    const moved done = move(spool, "dead." + verb, options, std::move(chosen));
+    if (options.json) out.line(as_row(done.messages));
     options.flags.speaker().say(
-        fmt::format("{} {}", verb == "drop" ? "dropped" : "redrove", describe(moved)));
-    if (moved == found || spool.owner().stopped() || !options.pause) return exit_code::done;
-    options.flags.speaker().say(fmt::format("the time was over before the other {}", found - moved));
+        fmt::format("{} {}", verb == "drop" ? "dropped" : "redrove", describe(done.messages)));
+    if (done.all || spool.owner().stopped()) return exit_code::done;
+    options.flags.speaker().say(
+        fmt::format("the time was over before the other {}", found - std::min(found, done.messages)));
     return exit_code::timed_out;
 }
 

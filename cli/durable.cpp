@@ -30,6 +30,10 @@ constexpr std::array<flag_name, 9> flag_names{{{"group_lease_ms", "--lease"},
                                                {"max_message_bytes", "--max-message"}}};
 constexpr std::string_view word_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
+bool is_letter(char c) {
+    return word_letters.find(c) != std::string_view::npos;
+}
+
 }  // namespace
 
 grade parse_grade(std::string_view flag, std::string_view text) {
@@ -83,7 +87,9 @@ std::string with_flags_named(std::string_view refusal) {
         text += quoted || found == flag_names.end() ? word : found->flag;
         at = end;
         if (at == refusal.size()) break;
-        quoted = quoted != (refusal[at] == '\'');
+        const bool in_word =
+            at > 0 && at + 1 < refusal.size() && is_letter(refusal[at - 1]) && is_letter(refusal[at + 1]);
+        quoted = quoted != (refusal[at] == '\'' && !in_word);
         text += refusal[at++];
     }
     return text;

@@ -41,7 +41,8 @@ int run(const command& what, std::vector<std::string> words) {
         to_user.complain(what.name, problem.what());
         return to_int(problem.code());
     } catch (const error& problem) {
-        to_user.complain(what.name, with_flags_named(problem.what()));
+        const bool asked_wrong = problem.kind() == errc::bad_argument;
+        to_user.complain(what.name, asked_wrong ? with_flags_named(problem.what()) : problem.what());
         return to_int(code_of(problem.kind()));
     } catch (const std::bad_alloc&) {
         to_user.complain(what.name, "out of memory");

@@ -185,9 +185,15 @@ void output::flush() {
 }
 
 void output::end_of_flush(std::size_t bytes_left) {
-    const auto first_left =
-        bytes_left == 0 ? starts_.end() : std::ranges::lower_bound(starts_, pending_.size() - bytes_left);
-    written_ += static_cast<std::uint64_t>(first_left - starts_.begin());
+    const std::size_t bytes = pending_.size() - bytes_left;
+    std::uint64_t begun = starts_.size();
+    std::uint64_t written = starts_.size();
+    if (bytes_left > 0 && !starts_.empty()) {
+        begun = static_cast<std::uint64_t>(std::ranges::lower_bound(starts_, bytes) - starts_.begin());
+        written = static_cast<std::uint64_t>(std::ranges::upper_bound(starts_, bytes) - starts_.begin()) - 1;
+    }
+    begun_ += begun;
+    written_ += written;
     starts_.clear();
     pending_.clear();
 }

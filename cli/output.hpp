@@ -42,8 +42,9 @@ class output {
     void flush();
 
     std::uint64_t printed() const noexcept { return printed_; }
-    /// Messages of which at least the first byte was written: after a flush that gave up or threw they are
-    /// fewer than were printed.
+    /// Messages of which the first byte, and the last, was written. Of those that were printed and flushed it
+    /// is fewer when a flush gave up or threw, and one may be begun and not written then.
+    std::uint64_t begun() const noexcept { return begun_; }
     std::uint64_t written() const noexcept { return written_; }
 
   private:
@@ -61,6 +62,7 @@ class output {
     std::string pending_;
     std::vector<std::size_t> starts_;  // of the messages in `pending_`
     std::uint64_t printed_ = 0;
+    std::uint64_t begun_ = 0;
     std::uint64_t written_ = 0;
 };
 

@@ -27,6 +27,7 @@ using namespace std::chrono_literals;
 constexpr const char* id_header = "message-id";
 
 constexpr std::uint64_t progress_step = 1000;  // messages; few are not worth a line
+constexpr auto handshake = 100ms;              // of --no-wait, with a spool that is there
 constexpr std::size_t message_overhead = 64;   // bytes, roughly, of a message that waits
 
 // Waits for the confirms in the order of the messages, on a thread of its own, so that they are counted and
@@ -177,7 +178,8 @@ int sum_up(const talk& talk, const confirms::counts& counts, const told& of, con
     if (counts.unanswered > 0) text += fmt::format(", not confirmed {}", counts.unanswered);
     if (of.lost > 0) text += fmt::format(", lost {}", of.lost);
     if (refused > 0) {
-        const std::string which = of.sent > 1 ? fmt::format("message {}: ", counts.first_refused) : "";
+        const std::string which =
+            of.sent > 1 && of.lost == 0 ? fmt::format("message {}: ", counts.first_refused) : "";
         talk.complain(command,
                       fmt::format("stream '{}': {}{}: {}", stream, which, counts.code, counts.reason));
     }
@@ -297,20 +299,23 @@ class putting {
                 if (!sleep_until(context_, until ? std::min(due, *until) : due)) return;
             }
             late = late || end_.run_over();
-            if (late || context_.stopped()) return;
+            if ((late && (sent + lost > 0 || end_.run_over())) || context_.stopped()) return;
             if (nobody_takes(line ? line->size() : next.body().size())) {
                 ++lost;
             } else {
                 by_.add(line ? to_.put(*line) : to_.put(next));
                 ++sent;
             }
-            if (sent % progress_step == 0) progress_.show(fmt::format("{} messages put", sent));
+            if ((sent + lost) % progress_step == 0) progress_.show(fmt::format("{} messages put", sent));
             if (gives_lines_) line.emplace();
         } while (line ? read_any(*line) : read(next));
         progress_.clear();
     }
 
     std::optional<ending::clock::time_point> deadline() const { return end_.run_deadline(); }
+
+    /// Whether a spool was ever there.
+    bool heard() { return heard_ = heard_ || to_.connected(); }
 
     told so_far() const {
         return {sent, lost, late || deadline().has_value(), late ? end_.code(sent) : exit_code::done};
@@ -321,11 +326,13 @@ class putting {
     bool late = false;
 
   private:
-    // With --no-wait nobody may be there, and then no more is kept for him than goes at once.
+    // With --no-wait nobody may be there: more is not kept than goes at once.
     bool nobody_takes(std::size_t bytes) {
-        if (!flags_.shared.no_wait || heard_ || (heard_ = to_.connected())) return false;
-        kept_bytes_ += bytes + message_overhead;
-        return kept_bytes_ > flags_.producer.outbox_bytes / 2;
+        if (!flags_.shared.no_wait || heard()) return false;
+        const std::size_t needed = bytes + message_overhead;
+        if (kept_bytes_ > 0 && kept_bytes_ + needed > flags_.producer.outbox_bytes / 2) return true;
+        kept_bytes_ += needed;
+        return false;
     }
 
     template <typename Into>
@@ -374,21 +381,26 @@ int put_messages(put_flags flags, const endpoints& where, std::optional<std::str
         return sum_up(talk, by.end(std::nullopt), run.so_far(), flags.producer.stream, command);
     run.look_ahead();
 
+    const std::string nobody = fmt::format("no spool answers at {}; nothing was stored", where.describe());
     const auto meet = [&](duration wait) {
         const auto left = time_until(run.deadline()).value_or(wait);
         const outcome met = wait_with_hint(talk, nobody_yet(where, "spool"), std::min(wait, left),
                                            [&](duration time) { return to.wait_for_spool(time); });
         if (met == outcome::timed_out)
-            throw failure{left < wait ? exit_code::timed_out : exit_code::no_peer,
-                          fmt::format("no spool answers at {}; nothing was stored", where.describe())};
+            throw failure{left < wait ? exit_code::timed_out : exit_code::no_peer, nobody};
         return met == outcome::done;
     };
     const bool waits = !flags.shared.no_wait;
-    const bool there = !waits || meet(flags.shared.wait_or(2s));
+    bool there = true;
     std::string broken;
+    if (waits)
+        there = meet(flags.shared.wait_or(2s));
+    else
+        to.wait_for_spool(handshake);
     try {
         if (there) run.put_all(std::move(first));
-        if (waits || to.connected()) to.flush(time_until(run.deadline()));
+        if (!waits && !run.heard()) there = to.wait_for_spool(linger) == outcome::done;
+        if (there) to.flush(time_until(run.deadline()));
     } catch (const usage_error& problem) {
         broken = problem.what();
     } catch (const failure& problem) {
@@ -396,12 +408,13 @@ int put_messages(put_flags flags, const endpoints& where, std::optional<std::str
     } catch (const error& problem) {
         broken = problem.what();  // the spool refuses everything from here on; the counts say what was stored
     }
-    if (!waits && broken.empty() && meet(linger)) to.flush(time_until(run.deadline()));
-    const auto until = context.stopped() ? std::optional{ending::clock::now()} : run.deadline();
-    const confirms::counts counts = by.end(until);
+    const bool over = context.stopped() || !there;
+    const confirms::counts counts = by.end(over ? std::optional{ending::clock::now()} : run.deadline());
+    if (!there && broken.empty() && !context.stopped()) broken = nobody;
     if (!broken.empty()) talk.complain(command, broken);
     const int code = sum_up(talk, counts, run.so_far(), flags.producer.stream, command);
     if (context.signal() != 0) return interrupted_by(context.signal());
+    if (!there) return to_int(exit_code::no_peer);
     if (!broken.empty() && code == 0) return to_int(exit_code::partly_done);
     if (!counts.not_printed) return code;
     talk.complain(command, counts.not_printed->what());

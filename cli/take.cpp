@@ -179,7 +179,7 @@ class taking {
             settle();
         } catch (...) {
             give_back();
-            from_.leave(2s);  // what was begun and not finished comes again, flagged
+            from_.leave(2s);
             throw;
         }
         leave_answered(context_, from_, end_);
@@ -241,13 +241,14 @@ class taking {
     void settle() {
         out_.flush();
         give_back();  // of a reader who does not read, when it is time to stop
-        for (delivery& each : held_) each.ack();
-        held_.clear();
+        const std::ptrdiff_t unfinished = printed_ > out_.written() ? 1 : 0;
+        for (auto each = held_.begin(); each != held_.end() - unfinished; ++each) each->ack();
+        held_.erase(held_.begin(), held_.end() - unfinished);
     }
 
-    // What was not written was shown to nobody.
+    // What was not begun was shown to nobody. What was, and is not finished, comes again, flagged.
     void give_back() {
-        for (; !held_.empty() && printed_ > out_.written(); --printed_, held_.pop_back())
+        for (; !held_.empty() && printed_ > out_.begun(); --printed_, held_.pop_back())
             held_.back().release();
     }
 

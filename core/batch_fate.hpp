@@ -33,22 +33,30 @@ class batch_fate {
     /// How many messages have a fate, whichever they are: a refused part may be told before a stored one.
     std::uint64_t settled() const noexcept { return settled_; }
 
-    /// Why messages of this batch were refused; empty when none was.
-    const std::string& code() const noexcept { return code_; }
-    const std::string& reason() const noexcept { return reason_; }
+    /// Why that message was refused; empty when it was not.
+    std::string code(std::uint64_t index) const;
+    std::string reason(std::uint64_t index) const;
+    /// Why the one that was refused last was; empty when none was.
+    std::string code() const { return whys_.empty() ? std::string{} : whys_.back().code; }
+    std::string reason() const { return whys_.empty() ? std::string{} : whys_.back().reason; }
 
   private:
     struct piece {
         std::uint64_t index = 0;
         std::uint64_t count = 0;
         message_fate fate;
+        std::uint64_t why = 0;  // of `whys_`, from 1 on, when it was refused
+    };
+    struct why {
+        std::string code, reason;
     };
     void add(const piece& settled);
+    const piece* holder_of(std::uint64_t index) const;
+    why why_of(std::uint64_t index) const;
 
     std::vector<piece> pieces_;  // by index
     std::uint64_t settled_ = 0;
-    std::string code_;
-    std::string reason_;
+    std::vector<why> whys_;
 };
 
 }  // namespace ferry

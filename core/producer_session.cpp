@@ -15,6 +15,7 @@ using namespace protocol;
 constexpr std::uint64_t linger_ns = 200'000;
 constexpr std::uint64_t resend_first_ns = 5'000'000'000;
 constexpr std::uint64_t resend_most_ns = 60'000'000'000;
+constexpr std::uint64_t after_split = 16;
 constexpr std::uint64_t under_way_most = 8 << 20;  // no window is larger
 
 // Refusals that say "not from there", not "not this": the session goes back and sends again.
@@ -144,6 +145,7 @@ void producer_session::stored(std::string_view head, instant now) {
         counts_.duplicates += each.duplicate ? each.count : 0;
         if (which->settled < which->count) continue;
         settle(which);
+        if (one_at_a_time_ > 0) --one_at_a_time_;
         progress_ns_ = now.monotonic_ns;
         resend_after_ns_ = resend_first_ns;
     }
@@ -171,8 +173,10 @@ void producer_session::refuse(batch& which, std::string_view why, std::string_vi
 // may fit still. What is wrong with one message is not held against the others: it is cut out.
 void producer_session::refused(std::deque<batch>::iterator which, const protocol::refused& message) {
     const std::uint64_t first = which->first;
-    if (message.code == code::split && message.fits > 0 && message.fits < which->count)
+    if (message.code == code::split && message.fits > 0 && message.fits < which->count) {
+        one_at_a_time_ = after_split;
         return cut(which, message.fits);
+    }
     const bool of_one = message.code == code::too_large || message.code == code::unsupported;
     if (message.fits > 0 && message.fits < which->count) {
         cut(which, message.fits);
@@ -311,6 +315,7 @@ bool producer_session::send(batch& next) {
 
 // Into the window. A batch larger than the window may go when nothing else is under way.
 bool producer_session::fits(std::size_t bytes) const {
+    if (one_at_a_time_ > 0 && sent_ > 0) return false;
     return batches_sent_ < window_batches_ && (sent_ == 0 || bytes_sent_ + bytes <= window_bytes_);
 }
 

@@ -144,6 +144,7 @@ class producer_session {
     std::size_t piece_bytes_ = 0;  // of the next one, when it has begun to go out in pieces,
     std::uint64_t pieces_ = 0;     // and so many of them did
     std::size_t bytes_pending_ = 0;
+    std::uint64_t one_at_a_time_ = 0;  // so many batches: what is behind one that is split is sent again
     bool flush_ = false;
     bool settled_ = false;
 

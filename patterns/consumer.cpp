@@ -147,6 +147,13 @@ consumer::consumer(ferry::context& context, const ferry::endpoints& where, consu
                         "bad name '" + name + "': letters, digits, '.', '_' and '-', 1 to 128 of them"};
     if (options.until && options.group)
         throw error{errc::bad_argument, "only a reader, without a group, has an end to read until"};
+    const bool of_group = options.lease || options.max_attempts || options.lease_max ||
+                          !options.backoff.empty() || options.max_in_flight || !options.filter.empty() ||
+                          !options.filter_prefix.empty() || !options.where.empty() || options.single_active ||
+                          options.ordered_by_key;
+    if (of_group && !options.group)
+        throw error{errc::bad_argument,
+                    "a reader has no group: no lease, and nothing of what a group is told"};
     for (const std::string& each : options.filter) check_pattern(each);
     for (const auto* all : {&options.filter, &options.filter_prefix, &options.where})
         for (const std::string& each : *all)

@@ -117,9 +117,10 @@ std::optional<confirmation> receipt::wait(std::optional<duration> limit) const {
     const message_fate fate = batch.of(index_);
     if (fate.is == message_fate::state::stored)
         return confirmation{put_outcome::stored, fate.offset, fate.duplicate, {}, {}};
-    const bool full = batch.code() == protocol::code::full;
-    return confirmation{full ? put_outcome::full : put_outcome::refused, 0, false, batch.code(),
-                        batch.reason()};
+    std::string code = batch.code(index_);
+    const bool full = code == protocol::code::full;
+    return confirmation{full ? put_outcome::full : put_outcome::refused, 0, false, std::move(code),
+                        batch.reason(index_)};
 }
 
 producer::producer(ferry::context& context, const ferry::endpoints& where, producer_options options) {

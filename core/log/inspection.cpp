@@ -64,20 +64,27 @@ class inspector {
     void walk(const file& opened, const surveyed_segment& segment, position to, const footer& seal) {
         const std::vector<stream_share> shares = shares_of(seal.extents);
         losses lost{segment.name, shares, true};
+        std::vector<damage> met;
         const segment_header& header = segment.header;
         record_scan scan{
             opened, header.nonce, header.base, header.records_from(), to, unreadable_blocks::step_over};
         position end = header.records_from();
-        try {
-            while (const auto found = scan.next()) {
-                end = found->to;
-                lost.met(*found);
+        while (const auto found = scan.next()) {
+            end = found->to;
+            lost.met(*found);
+            try {
                 if (found->record) count(segment.name, header.base, *found->record);
+            } catch (const seen_enough&) {
+                result_.damages.insert(result_.damages.end(), met.begin(), met.end());
+                throw;
             }
-        } catch (const seen_enough&) {
-            for (damage& d : lost.finish())
-                if (d.to <= end) result_.damages.push_back(std::move(d));
-            throw;
+            // What is lost at a place that does not verify shows at the segment's end; that it does not,
+            // here.
+            if (!found->record)
+                met.push_back({.file = segment.name,
+                               .from = found->from,
+                               .to = found->to,
+                               .reason = "does not verify"});
         }
         for (damage& d : lost.finish()) result_.damages.push_back(std::move(d));
         if (end < to)
@@ -125,13 +132,13 @@ class inspector {
         const bool unsealed = segment.sealed_late && (before_last || !points_to(opened, header, segment.end));
         if (!seal && unsealed)
             result_.notes.push_back(segment.name + " has no footer: an opening did not come to sealing it");
-        else if (!seal)
+        walk(opened, segment, segment.end != 0 ? segment.end : header.base + segment.file_bytes,
+             seal.value_or(footer{}));
+        if (!seal && !unsealed)
             result_.damages.push_back({.file = segment.name,
                                        .from = segment.end,
                                        .to = header.base + segment.file_bytes,
                                        .reason = "footer does not verify"});
-        walk(opened, segment, segment.end != 0 ? segment.end : header.base + segment.file_bytes,
-             seal.value_or(footer{}));
     }
 
     void look_at_last(const file& opened, const surveyed_segment& segment, position snapshot_at) {

@@ -416,10 +416,11 @@ std::optional<append_action> brain::stop(instant now) {
 }
 
 std::uint64_t brain::next_due_ns() const {
-    const std::uint64_t due = std::min(
-        {succession_.next_due_ns(), parts_.journal.next_due_ns(), settlement_.next_due_ns(),
-         claims_.next_due_ns(), timetable_.next_due_ns(), dead_letters_.next_due_ns(), cleaner_.next_due_ns(),
-         retention_.next_due_ns(), rereads_.next_due_ns(), retry_due_ns_, silence_due_ns_});
+    const std::uint64_t due =
+        std::min({succession_.next_due_ns(), parts_.journal.next_due_ns(), settlement_.next_due_ns(),
+                  claims_.next_due_ns(), timetable_.next_due_ns(), dead_letters_.next_due_ns(),
+                  cleaner_.next_due_ns(), retention_.next_due_ns(), rereads_.next_due_ns(),
+                  intake_.next_due_ns(), retry_due_ns_, silence_due_ns_});
     // What one turn did not get through with is done in the next, at once.
     return parts_.touched.empty() && unreachable_.empty() ? due : parts_.now.monotonic_ns;
 }

@@ -138,15 +138,24 @@ void in_port::settle(instant now) {
 // What was stored leaves, and what can never be; the rest is tried again.
 void in_port::settle(const batch_fate& batch, instant now) {
     const std::size_t count = std::exchange(under_way_, 0);
+    std::size_t again = 0;  // stand in front, in order
+    std::string code, reason;
     for (std::size_t i = 0; i < count; ++i) {
         const bool stored = batch.of(i).is == message_fate::state::stored;
-        if (!stored && !is_for_good(batch.code())) return wait_for(batch.code(), batch.reason(), now);
-        if (stored)
+        if (stored) {
             ++counts_.stored;
-        else
-            throw_away(batch.code(), batch.reason());
-        drop_first();
+        } else if (is_for_good(batch.code(i))) {
+            throw_away(batch.code(i), batch.reason(i));
+        } else {
+            code = batch.code(i);
+            reason = batch.reason(i);
+            ++again;
+            continue;
+        }
+        kept_bytes_ -= bytes_kept(kept_[again]);
+        kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(again));
     }
+    if (again > 0) return wait_for(code, reason, now);
     if (!counts_.waits_for.empty()) say("stream '" + counts_.stream + "' takes messages again");
     counts_.waits_for.clear();
 }
@@ -163,11 +172,6 @@ void in_port::wait_for(const std::string& code, const std::string& reason, insta
     if (std::exchange(counts_.waits_for, code) == code) return;
     say("stream '" + counts_.stream + "' takes no message now: " + code + ": " + reason +
         "; what was read is kept and tried again");
-}
-
-void in_port::drop_first() {
-    kept_bytes_ -= bytes_kept(kept_.front());
-    kept_.pop_front();
 }
 
 void in_port::give_up() {

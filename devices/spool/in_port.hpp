@@ -58,7 +58,6 @@ class in_port {
     void settle(const batch_fate& batch, instant now);
     void throw_away(const std::string& code, const std::string& reason);
     void wait_for(const std::string& code, const std::string& reason, instant now);
-    void drop_first();
     void say(const std::string& text) const;
 
     port_socket socket_;

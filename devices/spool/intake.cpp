@@ -10,6 +10,7 @@ namespace {
 
 using namespace protocol;
 
+constexpr std::uint64_t patience_ns = 100'000'000;  // of a batch of which less than half fits
 constexpr std::uint64_t expiry_every_ns = 3600ULL * 1'000'000'000;
 constexpr std::uint64_t producer_kept_ns = 7 * 24 * expiry_every_ns;
 constexpr std::size_t smallest_window_bytes = 16 << 10;
@@ -249,8 +250,9 @@ void intake::put(session& from, const protocol::put& request, const shared_bytes
                 "a message may have " + std::to_string(parts_.options.message_bytes_max) + " bytes"});
     else if (over)
         refuse(from, channel, request, batch.view.size(), {code::out_of_order, "beyond the window"});
-    else if (!channel.waiting.empty() || !take(from, channel, request, batch)) {
-        channel.waiting.push_back({request, std::move(batch)});
+    else if (waiting_put next{request, std::move(batch), parts_.now.monotonic_ns};
+             !channel.waiting.empty() || !take(from, channel, next)) {
+        channel.waiting.push_back(std::move(next));
         waiting_.emplace(from.number, request.channel);
     }
 }
@@ -265,17 +267,26 @@ void intake::refuse(session& from, put_channel& channel, const protocol::put& re
                                             std::string{why.code}, why.reason, why.expected, why.fits}));
 }
 
-// Of a batch that is longer than the room that it may wait for, the first messages come by themselves.
-verdict intake::room(const stream& into, const offer& what, std::uint64_t fresh) const {
+// Of a batch that is longer than the stream may ever be, or than the room that it waits for, the first
+// messages come by themselves. To split one costs its producer a new channel: so half of it must fit, or it
+// has waited for long, and one at a time is told so in front of a stream.
+verdict intake::room(const stream& into, const offer& what, std::uint64_t fresh, std::uint64_t since_ns) {
     verdict found = admission_.room(into, what, fresh);
-    const bool comes_in_two = found.fits > 0 && found.fits < what.count && found.code != code::full;
-    if (comes_in_two) found = {code::split, "the first messages fit, the batch does not", 0, found.fits};
-    return found;
+    if (found.fits == 0 || found.fits >= what.count || found.code == code::full) return found;
+    const std::uint64_t now_ns = parts_.now.monotonic_ns;
+    if (found.waits) {
+        const bool soon = found.fits >= what.count - found.fits || now_ns >= since_ns + patience_ns;
+        if (!soon || !split_now_.insert(into.number).second) {
+            look_again_ns_ = std::min(look_again_ns_, (soon ? now_ns : since_ns) + patience_ns);
+            return found;
+        }
+    }
+    return {code::split, "the first messages fit, the batch does not", 0, found.fits};
 }
 
 // False: it must wait until its stream has room.
-bool intake::take(session& from, put_channel& channel, const protocol::put& request,
-                  const shared_bytes& batch) {
+bool intake::take(session& from, put_channel& channel, const waiting_put& what_waits) {
+    const auto& [request, batch, since_ns] = what_waits;
     const bool writing = parts_.read_only_reason.empty();
     if (const stored_batch* known = !writing ? nullptr : find_duplicate(channel, from.user, request)) {
         parts_.counters.messages_duplicate += request.count;
@@ -290,7 +301,7 @@ bool intake::take(session& from, put_channel& channel, const protocol::put& requ
         const std::uint64_t expected = request.previous + 1;
         const offer what{request.count, request.checksum_kind, request.checksum, batch.view, channel.dedup};
         found = admission_.judge(into, into.next, what, notes);
-        if (found.taken()) found = room(into, what, notes.fresh);
+        if (found.taken()) found = room(into, what, notes.fresh, since_ns);
         if (found.waits) return false;
         found.expected = expected;
     }
@@ -302,14 +313,15 @@ bool intake::take(session& from, put_channel& channel, const protocol::put& requ
 }
 
 void intake::take_waiting() {
+    split_now_.clear();
+    look_again_ns_ = ~std::uint64_t{0};
     for (auto at = waiting_.begin(); at != waiting_.end();) {
         session* from = parts_.find_session(at->first);
         const auto channel = from == nullptr ? nullptr : &from->puts;
         const auto open = channel == nullptr ? decltype(channel->find(0)){} : channel->find(at->second);
         const bool there = channel != nullptr && open != channel->end();
         while (there && !open->second.waiting.empty()) {
-            const waiting_put& next = open->second.waiting.front();
-            if (!take(*from, open->second, next.request, next.batch)) break;
+            if (!take(*from, open->second, open->second.waiting.front())) break;
             open->second.waiting.pop_front();
         }
         at = there && !open->second.waiting.empty() ? std::next(at) : waiting_.erase(at);

@@ -20,6 +20,8 @@ class intake {
 
     /// Takes what waited for room and has it now.
     void take_waiting();
+    /// When that must be tried again though nothing else happens (monotonic).
+    std::uint64_t next_due_ns() const noexcept { return look_again_ns_; }
 
     /// Adds STORED for every channel that has something to be told to the actions.
     void send_confirms();
@@ -35,11 +37,11 @@ class intake {
     void issue_identity(session& from, stream& into, const protocol::open& request, put_channel& channel);
     void answer_open(std::uint64_t session_number, std::uint64_t channel_number);
     static void close_others(session& from, const put_channel& opened);
-    bool take(session& from, put_channel& channel, const protocol::put& request, const shared_bytes& batch);
+    bool take(session& from, put_channel& channel, const waiting_put& what);
     void refuse(session& from, put_channel& channel, const protocol::put& request, std::uint64_t bytes,
                 const verdict& why);
     verdict judge(const session& from, const put_channel& channel, const protocol::put& request) const;
-    verdict room(const stream& into, const offer& what, std::uint64_t fresh) const;
+    verdict room(const stream& into, const offer& what, std::uint64_t fresh, std::uint64_t since_ns);
     const stored_batch* find_duplicate(const put_channel& channel, const std::string& user,
                                        const protocol::put& request) const;
     void store(session& from, put_channel& channel, const protocol::put& request, const shared_bytes& batch,
@@ -56,6 +58,8 @@ class intake {
     retention& retention_;
     admission admission_;
     std::set<std::pair<std::uint64_t, std::uint64_t>> waiting_;  // (session, channel) with PUTs that wait
+    std::uint64_t look_again_ns_ = ~std::uint64_t{0};
+    std::set<std::uint32_t> split_now_;  // streams in front of which a batch was split in this turn
     std::uint64_t next_expiry_ns_ = 0;
 };
 

@@ -28,6 +28,7 @@ struct part_buffer {
 struct waiting_put {
     protocol::put request;
     shared_bytes batch;
+    std::uint64_t since_ns = 0;  ///< monotonic
 };
 
 /// One OPEN: a producer on a stream.

@@ -24,6 +24,10 @@ std::string name_problem(const std::string& name) {
            "': letters, digits, '.', '_' and '-', 1 to 128 of them";
 }
 
+std::string lease_expects(std::uint64_t most_ms) {
+    return "a lease of this group is 1 ms to " + std::to_string(most_ms) + " ms";
+}
+
 // Who says again that a message is dead is told that it is so.
 void know_the_dead(const group& whose, ack_outcome& outcome) {
     for (run each : std::exchange(outcome.stale, {}))
@@ -106,6 +110,19 @@ void settlement::join(session& from, const protocol::join& request, claims& held
     if (!parts_.read_only_reason.empty() && request.group)
         return refuse(code::read_only, parts_.read_only_reason);
     if (in == nullptr) {
+        // What is refused below makes no stream.
+        group_settings asked;
+        stream unmade;
+        unmade.name = request.stream;
+        const auto start = start_offset(unmade, request.options);
+        if (!good_name(*request.group)) return refuse(code::bad_name, name_problem(*request.group));
+        if (std::string wrong; !read_settings(request.options, asked, wrong))
+            return refuse(code::bad_option, wrong);
+        if (!start) return refuse(code::bad_option, std::string{start_expects});
+        if (*start > 0) return refuse(code::bad_option, not_there_yet(unmade, *start));
+        const std::uint64_t lease_ms = number_of(request.options, "lease_ms").value_or(asked.lease_ms);
+        if (lease_ms == 0 || lease_ms > asked.lease_max_ms)
+            return refuse(code::bad_option, lease_expects(asked.lease_max_ms));
         const std::uint32_t fresh = parts_.state.next_stream_number();
         parts_.journal.append(
             log::record_type::stream_settings,
@@ -128,8 +145,7 @@ void settlement::join(session& from, const protocol::join& request, claims& held
         if (whose == nullptr) return refuse(problem_code, problem);
         reply.lease_ms = number_of(request.options, "lease_ms").value_or(whose->settings.lease_ms);
         if (reply.lease_ms == 0 || reply.lease_ms > whose->settings.lease_max_ms)
-            return refuse(code::bad_option, "a lease of this group is 1 ms to " +
-                                                std::to_string(whose->settings.lease_max_ms) + " ms");
+            return refuse(code::bad_option, lease_expects(whose->settings.lease_max_ms));
         channel.group = whose->number;
         channel.lease_ns = reply.lease_ms * 1'000'000;
         parts_.journal.flush_acks(parts_.now);

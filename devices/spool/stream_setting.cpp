@@ -118,7 +118,7 @@ bool read_settings(const header_map& arguments, std::uint64_t message_bytes_max,
         problem = name + " is " + std::string{row->expects};
         return false;
     }
-    if (into.message_bytes_max <= message_bytes_max) return true;
+    if (!arguments.contains("max_message_bytes") || into.message_bytes_max <= message_bytes_max) return true;
     problem = "max_message_bytes is at most " + std::to_string(message_bytes_max) + " in this spool";
     return false;
 }

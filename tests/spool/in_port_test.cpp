@@ -144,6 +144,21 @@ TEST_CASE("in port: of a batch that fits in part each message is stored once, in
     CHECK(scene.port.stats().lost == 0);
 }
 
+TEST_CASE("in port: each message is judged by its own refusal, whatever befell another of its batch") {
+    answered_port scene;
+    scene.tells_what_fits = true;
+    // Of the two before the large one the first fits, once.
+    const auto judge = [&](const payloads& all) {
+        if (std::ranges::find(all, "large") != all.end()) return std::string{"too-large"};
+        return std::string{all == payloads{"0", "1"} ? "full" : ""};
+    };
+    for (const char* each : {"0", "1", "large", "3"}) REQUIRE(scene.jobs.send(each, 20s) == outcome::done);
+    scene.turn_until([&] { return scene.port.stats().stored == 3; }, judge);
+    CHECK(scene.port.stats().lost == 1);
+    std::ranges::sort(scene.stored);
+    CHECK(scene.stored == payloads{"0", "1", "3"});
+}
+
 TEST_CASE("in port: where the window is small it goes on behind each of its batches, which are small then") {
     answered_port scene;
     scene.window_bytes = 16 << 10;
