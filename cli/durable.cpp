@@ -71,6 +71,7 @@ std::string parse_from(std::string_view flag, const std::string& text) {
 }
 
 void check_connects(const endpoints& where) {
+    if (where.size() != 1) throw usage_error{"one spool at a time"};
     for (const endpoint& each : where)
         if (each.at == side::bind)
             throw usage_error{

@@ -28,7 +28,7 @@ std::chrono::milliseconds parse_lease(std::string_view flag, const std::string& 
 /// Where a group (or a reader) starts, as the spool takes it. Throws usage_error.
 std::string parse_from(std::string_view flag, const std::string& text);
 
-/// Throws usage_error for an end that binds: a spool does.
+/// Throws usage_error for an end that binds, for a spool does, and for more than one.
 void check_connects(const endpoints& where);
 
 /// A refusal's sentence with this program's flags where it names settings as the protocol does.

@@ -80,6 +80,8 @@ int choose(std::vector<std::string> words) {
 int main(int argc, char** argv) {
     // A reader of stdout that is gone shows as an error of write, where it ends the command with 0.
     std::signal(SIGPIPE, SIG_IGN);
+    // A file that may not grow is a write that failed.
+    std::signal(SIGXFSZ, SIG_IGN);
     const std::span arguments{argv, static_cast<std::size_t>(argc)};
     return ferry::cli::choose({arguments.begin() + (argc > 0 ? 1 : 0), arguments.end()});
 }

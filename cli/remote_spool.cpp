@@ -51,7 +51,6 @@ void declare_spool(command_line& line, shared_flags& flags, std::initializer_lis
 
 endpoints take_spool(std::vector<std::string>& words, const shared_flags& flags) {
     const endpoints where = take_endpoint(words, flags);
-    if (std::distance(where.begin(), where.end()) != 1) throw usage_error{"one spool at a time"};
     check_connects(where);
     return where;
 }

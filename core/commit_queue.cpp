@@ -77,10 +77,11 @@ std::vector<run> commit_queue::done(std::uint64_t lease, const std::vector<run>&
     return answered;
 }
 
-std::vector<commit_queue::given_back> commit_queue::refused(const protocol::refused& answer, instant now) {
+std::vector<commit_queue::given_back> commit_queue::refused(const protocol::refused& answer, instant now,
+                                                            bool again) {
     const auto which = std::ranges::find(waiting_, answer.first, &waiting::number);
     if (which == waiting_.end()) return {};
-    if (answer.code == code::full) {
+    if (answer.code == code::full && again) {
         which->sent = false;
         which->not_before_ns = now.monotonic_ns + full_retry_ns;
         return {};
@@ -90,6 +91,17 @@ std::vector<commit_queue::given_back> commit_queue::refused(const protocol::refu
     std::vector<given_back> back{{which->lease, which->offset, answer.code + ": " + answer.reason}};
     settle(which, commit_fate::state::refused);
     return back;
+}
+
+void commit_queue::drop_delayed() {
+    for (auto each = waiting_.begin(); each != waiting_.end();) {
+        const bool delayed = !each->sent && each->not_before_ns > 0;
+        if (delayed) {
+            each->fate->code = code::full;
+            each->fate->reason = "its stream was full when the consumer left";
+        }
+        each = delayed ? settle(each, commit_fate::state::refused) : std::next(each);
+    }
 }
 
 void commit_queue::fail(const std::string& why, const std::string& reason) {

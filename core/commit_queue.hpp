@@ -56,7 +56,10 @@ class commit_queue {
     std::vector<protocol::run> done(std::uint64_t lease, const std::vector<protocol::run>& runs,
                                     commit_fate::state as);
     /// The spool refused one; what is given back is not in the queue any more.
-    std::vector<given_back> refused(const protocol::refused& answer, instant now);
+    /// Where a stream is full it is tried again, if `again` says so.
+    std::vector<given_back> refused(const protocol::refused& answer, instant now, bool again);
+    /// Those that wait to be tried again are not.
+    void drop_delayed();
     /// Nothing will be answered any more.
     void fail(const std::string& code, const std::string& reason);
 

@@ -341,7 +341,8 @@ void consumer_session::done(std::string_view head) {
 void consumer_session::refused(std::string_view head, instant now) {
     protocol::refused message;
     if (!decode(head, message) || message.channel != channel_ || !joined_) return;
-    for (const auto& [lease, offset, reason] : commits_.refused(message, now)) {
+    for (const auto& [lease, offset, reason] : commits_.refused(message, now, !leaving_)) {
+        if (leaving_) continue;  // LEAVE gives it back, at once
         leases_[lease].nacked.add({offset, 1});
         ++unanswered_;
         out_.push_back(
@@ -364,7 +365,9 @@ void consumer_session::failed(std::string_view head) {
 }
 
 void consumer_session::frame(std::string_view head, std::optional<shared_bytes> body, instant now) {
-    switch (link_.frame(head, now)) {
+    const spool_link::change heard = link_.frame(head, now);
+    left_ = left_ || (leave_token_ != 0 && link_.last_pong() == leave_token_);
+    switch (heard) {
         case spool_link::change::none:
             return;
         case spool_link::change::lost:
@@ -459,6 +462,7 @@ void consumer_session::leave(instant now) {
         if (joined_) out_.push_back({encode(protocol::release{channel_, each.lease, unseen}), std::nullopt});
     }
     parcels_.clear();
+    commits_.drop_delayed();
     tick(now);
 }
 

@@ -105,7 +105,8 @@ class consumer_session {
     /// Asks for nothing more and gives back what was not handed out; then waits for the answers to its acks.
     void leave(instant now);
     /// After `leave`: everything settled was answered, and the spool has heard the LEAVE.
-    bool left() const noexcept { return leave_token_ != 0 && link_.last_pong() == leave_token_; }
+    bool left() const noexcept { return left_; }
+    bool leaving() const noexcept { return leaving_; }
 
     void frame(std::string_view head, std::optional<shared_bytes> body, instant now);
     void tick(instant now);
@@ -190,6 +191,7 @@ class consumer_session {
 
     bool joining_ = false, joined_ = false, leaving_ = false;
     std::uint64_t leave_token_ = 0;  // of the PING behind the LEAVE
+    bool left_ = false;
     bool ended_ = false;
     std::uint64_t channel_ = 0;
     std::uint64_t lease_ns_ = 0;

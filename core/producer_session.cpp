@@ -93,6 +93,9 @@ void producer_session::open_channel() {
 void producer_session::opened(std::string_view head, instant now) {
     protocol::opened message;
     if (!decode(head, message) || message.channel != channel_ || !opening_) return;
+    // Somebody had the name meanwhile: what is put next could be taken for his.
+    const bool replaced = options_.name && producer_id_ == message.producer_id && epoch_ != message.epoch;
+    if (replaced) return fail(std::string{code::fenced}, "a newer run of this producer has taken over");
     opening_ = false;
     opened_ = true;
     link_.opened();

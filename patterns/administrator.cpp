@@ -86,7 +86,7 @@ std::optional<protocol::result> administrator::parts::ask(const protocol::admin&
 }
 
 administrator::administrator(ferry::context& context, const ferry::endpoints& where)
-    : parts_{std::make_unique<parts>(context, where)} {}
+    : parts_{(check_one(where), std::make_unique<parts>(context, where))} {}
 administrator::~administrator() = default;
 administrator::administrator(administrator&&) noexcept = default;
 administrator& administrator::operator=(administrator&&) noexcept = default;

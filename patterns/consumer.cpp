@@ -162,7 +162,13 @@ consumer::consumer(ferry::context& context, const ferry::endpoints& where, consu
     for (const std::string& each : options.where)
         if (each.find('=') == std::string::npos || each.starts_with('='))
             throw error{errc::bad_argument, "a header is named NAME=VALUE, not '" + each + "'"};
-    if (options.credit == 0) throw error{errc::bad_argument, "a consumer's credit is at least 1"};
+    if (options.credit == 0 || options.credit_bytes == 0)
+        throw error{errc::bad_argument, "a consumer's credit is at least 1"};
+    if (options.lease && *options.lease < std::chrono::milliseconds{1})
+        throw error{errc::bad_argument, "a lease lasts at least 1 ms"};
+    if (options.dead_of && options.group)
+        throw error{errc::bad_argument, "dead letters are read without a group"};
+    check_one(where);
     parts_ = std::make_shared<parts>(context, where, std::move(options));
     parts_->member = context.internals().shared_loop().add([parts = parts_.get()] { return parts->step(); });
 }
@@ -174,12 +180,16 @@ consumer::~consumer() {
 }
 
 consumer::consumer(consumer&&) noexcept = default;
-consumer& consumer::operator=(consumer&&) noexcept = default;
+consumer& consumer::operator=(consumer&& other) noexcept {
+    const consumer gone{std::move(*this)};  // ends as any other
+    parts_ = std::move(other.parts_);
+    return *this;
+}
 
 std::optional<delivery> consumer::next(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
     const auto ready = [this] {
-        return parts_->session.has_next() || parts_->session.ended() ||
+        return parts_->session.has_next() || parts_->session.ended() || parts_->session.leaving() ||
                !parts_->session.failed_code().empty();
     };
     if (parts_->owner.stopped()) return std::nullopt;
@@ -188,7 +198,7 @@ std::optional<delivery> consumer::next(std::optional<duration> limit) {
     while (!item) {  // what is at hand may turn out to be on lease no more
         if (parts_->wait(lock, deadline, ready) != outcome::done) return std::nullopt;
         if (!parts_->session.has_next()) parts_->check_failed();
-        if (parts_->session.ended()) return std::nullopt;
+        if (parts_->session.ended() || parts_->session.leaving()) return std::nullopt;
         item = parts_->session.next(coarse_monotonic_ns());
     }
     ++parts_->stats.received;
@@ -306,10 +316,16 @@ outcome consumer::leave(std::optional<duration> limit) {
     if (!parts_->session.failed_code().empty() || !parts_->session.link().up()) return outcome::done;
     parts_->session.leave(read_clocks());
     parts_->member->wake();
-    // The context may be stopping: what was acked is still worth its answer, within the limit.
-    const steady_time deadline = from_now(limit);
-    const auto gone = [this] { return parts_->session.left() || !parts_->session.failed_code().empty(); };
+    // The context may be stopping: what was acked is still worth its answer, within the limit and `linger`.
+    steady_time deadline = from_now(limit);
+    const auto gone = [&] {
+        return parts_->session.left() || !parts_->session.failed_code().empty() ||
+               (deadline == steady_time::max() && !parts_->session.link().up());
+    };
+    bool hurried = false;
     while (!gone()) {
+        if (parts_->owner.stopped() && !std::exchange(hurried, true))
+            deadline = std::min(deadline, from_now(parts_->options.linger));
         if (deadline == steady_time::max())
             parts_->changed.wait(lock);
         else if (parts_->changed.wait_until(lock, deadline) == std::cv_status::timeout)

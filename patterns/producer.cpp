@@ -127,6 +127,9 @@ producer::producer(ferry::context& context, const ferry::endpoints& where, produ
     if (!protocol::good_name(options.stream))
         throw error{errc::bad_argument, "bad stream name '" + options.stream +
                                             "': letters, digits, '.', '_' and '-', 1 to 128 of them"};
+    check_one(where);
+    if (options.outbox_bytes == 0)
+        throw error{errc::bad_argument, "a producer's outbox holds at least 1 byte"};
     parts_ = std::make_shared<parts>(context, where, std::move(options));
     parts_->member = context.internals().shared_loop().add([parts = parts_.get()] { return parts->step(); });
 }
@@ -140,7 +143,11 @@ producer::~producer() {
 }
 
 producer::producer(producer&&) noexcept = default;
-producer& producer::operator=(producer&&) noexcept = default;
+producer& producer::operator=(producer&& other) noexcept {
+    const producer gone{std::move(*this)};  // ends as any other
+    parts_ = std::move(other.parts_);
+    return *this;
+}
 
 receipt producer::put(std::string_view body) {
     return parts_->put(body);

@@ -36,6 +36,11 @@ errc errc_of(std::string_view code) {
     return errc::failed;
 }
 
+void check_one(const endpoints& where) {
+    if (where.size() != 1)
+        throw error{errc::bad_argument, "one spool at a time, not '" + where.describe() + "'"};
+}
+
 spool_connection::spool_connection(context& owner, const endpoints& where, socket_options options)
     : owner_{owner}, where_{where}, options_{std::move(options)} {
     if (where_.size() == 0) throw error{errc::bad_argument, "no endpoint given"};

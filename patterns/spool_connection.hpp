@@ -22,6 +22,9 @@
 
 namespace ferry {
 
+/// Throws errc::bad_argument for more than one endpoint: a session is with one spool.
+void check_one(const endpoints& where);
+
 class spool_connection {
   public:
     spool_connection(context& owner, const endpoints& where, socket_options options);

@@ -27,30 +27,63 @@ std::int64_t value(std::uint64_t number) {
     return static_cast<std::int64_t>(number);
 }
 
+// One of these words, with spaces between.
+bool is_among(std::string_view words, std::string_view name) {
+    while (!words.empty()) {
+        const std::size_t end = std::min(words.find(' '), words.size());
+        if (words.substr(0, end) == name) return true;
+        words.remove_prefix(std::min(end + 1, words.size()));
+    }
+    return false;
+}
+
 }  // namespace
+
+// Those that take settings look at the names themselves.
+std::string_view administration::unknown_argument(const command& what, const header_map& arguments) {
+    if (what.takes == "*") return {};
+    for (const auto& [name, value] : arguments)
+        if (name != found_option && !is_among(what.takes, name)) return name;
+    return {};
+}
 
 std::span<const administration::command> administration::commands() {
     using me = administration;
     using map = header_map;
     static constexpr std::array<command, 17> all = {{
-        {"stream.list", verb::consume, [](me& a, session& s, const map& m) { return a.stream_list(s, m); }},
-        {"stream.info", verb::consume, [](me& a, session& s, const map& m) { return a.stream_info(s, m); }},
-        {"stream.create", verb::admin, [](me& a, session& s, const map& m) { return a.stream_create(s, m); }},
-        {"stream.set", verb::admin, [](me& a, session&, const map& m) { return a.upkeep_.set(m); }},
-        {"stream.purge", verb::admin, [](me& a, session&, const map& m) { return a.upkeep_.purge(m); }},
-        {"stream.remove", verb::admin, [](me& a, session& s, const map& m) { return a.stream_remove(s, m); }},
-        {"group.list", verb::consume, [](me& a, session& s, const map& m) { return a.group_list(s, m); }},
-        {"group.info", verb::consume, [](me& a, session& s, const map& m) { return a.group_info(s, m); }},
-        {"group.create", verb::admin, [](me& a, session& s, const map& m) { return a.group_create(s, m); }},
-        {"group.seek", verb::admin, [](me& a, session&, const map& m) { return a.upkeep_.seek(m); }},
-        {"group.pause", verb::admin, [](me& a, session&, const map& m) { return a.upkeep_.pause(m, true); }},
-        {"group.resume", verb::admin,
+        {"stream.list", verb::consume, "",
+         [](me& a, session& s, const map& m) { return a.stream_list(s, m); }},
+        {"stream.info", verb::consume, "stream",
+         [](me& a, session& s, const map& m) { return a.stream_info(s, m); }},
+        {"stream.create", verb::admin, "*",
+         [](me& a, session& s, const map& m) { return a.stream_create(s, m); }},
+        {"stream.set", verb::admin, "*", [](me& a, session&, const map& m) { return a.upkeep_.set(m); }},
+        {"stream.purge", verb::admin, "stream",
+         [](me& a, session&, const map& m) { return a.upkeep_.purge(m); }},
+        {"stream.remove", verb::admin, "stream",
+         [](me& a, session& s, const map& m) { return a.stream_remove(s, m); }},
+        {"group.list", verb::consume, "stream",
+         [](me& a, session& s, const map& m) { return a.group_list(s, m); }},
+        {"group.info", verb::consume, "stream group",
+         [](me& a, session& s, const map& m) { return a.group_info(s, m); }},
+        {"group.create", verb::admin, "*",
+         [](me& a, session& s, const map& m) { return a.group_create(s, m); }},
+        {"group.seek", verb::admin, "stream group from",
+         [](me& a, session&, const map& m) { return a.upkeep_.seek(m); }},
+        {"group.pause", verb::admin, "stream group",
+         [](me& a, session&, const map& m) { return a.upkeep_.pause(m, true); }},
+        {"group.resume", verb::admin, "stream group",
          [](me& a, session&, const map& m) { return a.upkeep_.pause(m, false); }},
-        {"group.remove", verb::admin, [](me& a, session& s, const map& m) { return a.group_remove(s, m); }},
-        {"dead.list", verb::consume, [](me& a, session&, const map& m) { return a.dead_.list(m); }},
-        {"dead.redrive", verb::admin, [](me& a, session&, const map& m) { return a.dead_.redrive(m); }},
-        {"dead.drop", verb::admin, [](me& a, session&, const map& m) { return a.dead_.drop(m); }},
-        {"spool.stats", verb::admin, [](me& a, session& s, const map& m) { return a.spool_stats_row(s, m); }},
+        {"group.remove", verb::admin, "stream group",
+         [](me& a, session& s, const map& m) { return a.group_remove(s, m); }},
+        {"dead.list", verb::consume, "stream group from",
+         [](me& a, session&, const map& m) { return a.dead_.list(m); }},
+        {"dead.redrive", verb::admin, "stream group offsets",
+         [](me& a, session&, const map& m) { return a.dead_.redrive(m); }},
+        {"dead.drop", verb::admin, "stream group offsets",
+         [](me& a, session&, const map& m) { return a.dead_.drop(m); }},
+        {"spool.stats", verb::admin, "",
+         [](me& a, session& s, const map& m) { return a.spool_stats_row(s, m); }},
     }};
     return all;
 }
@@ -66,6 +99,9 @@ void administration::handle(session& from, const protocol::admin& request) {
     } else if (!parts_.allowed(from, found->needs, text_of(request.arguments, "stream").value_or(""))) {
         answer.code = code::denied;
         answer.text = "not permitted";
+    } else if (const auto unknown = unknown_argument(*found, request.arguments); !unknown.empty()) {
+        answer.code = code::bad_option;
+        answer.text = unknown_text(unknown);
     } else {
         parts_.journal.flush_acks(parts_.now);
         answer = found->run(*this, from, request.arguments);
@@ -229,6 +265,8 @@ administration::reply administration::group_create(session& from, const header_m
     const auto unknown =
         unknown_option(arguments, setting_names_and({"stream", "group", "from", found_option}));
     if (!unknown.empty()) return {code::bad_option, unknown_text(unknown), {}, false};
+    if (std::string wrong = wrong_value(arguments); !wrong.empty())
+        return refusal(code::bad_option, std::move(wrong));
     groups_.find_or_create(from, *of, name, arguments, true, answer.text, answer.code);
     answer.wait = answer.code.empty();
     return answer;

@@ -30,9 +30,11 @@ class administration {
     struct command {
         std::string_view name;
         verb needs;
+        std::string_view takes;  ///< names of arguments
         reply (*run)(administration&, session&, const header_map&);
     };
     static std::span<const command> commands();
+    static std::string_view unknown_argument(const command& what, const header_map& arguments);
     reply stream_list(session& from, const header_map& arguments);
     reply stream_info(session& from, const header_map& arguments);
     reply stream_create(session& from, const header_map& arguments);

@@ -415,6 +415,11 @@ std::optional<append_action> brain::stop(instant now) {
     return parts_.journal.last_turn(parts_.options.incarnation, now);
 }
 
+std::size_t brain::part_bytes(std::uint64_t session) const {
+    const auto found = parts_.sessions.find(session);
+    return found == parts_.sessions.end() ? 0 : found->second.part_bytes();
+}
+
 std::uint64_t brain::next_due_ns() const {
     const std::uint64_t due =
         std::min({succession_.next_due_ns(), parts_.journal.next_due_ns(), settlement_.next_due_ns(),

@@ -79,6 +79,8 @@ class brain {
     std::uint64_t monotonic_ns_at(std::uint64_t wall_ms) const { return parts_.monotonic_ns_at(wall_ms); }
 
     spool_stats stats() const { return administration_.figures(); }
+    /// What a session has in pieces that are not finished.
+    std::size_t part_bytes(std::uint64_t session) const;
     const brain_counters& counters() const noexcept { return parts_.counters; }
     const log_figures& found() const noexcept { return parts_.log_found; }
     const spool_state& state() const noexcept { return parts_.state; }

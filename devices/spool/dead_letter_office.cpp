@@ -48,6 +48,8 @@ admin_reply dead_letter_office::list(const header_map& arguments) {
     const auto [of, whose] = find_group(parts_, arguments, answer);
     if (whose == nullptr) return answer;
     std::size_t bytes = 0;
+    if (arguments.contains("from") && !number_of(arguments, "from"))
+        return refusal(code::bad_option, "from is a number, at least 0");
     for (auto died = whose->dead().next(number_of(arguments, "from").value_or(0));
          died && bytes < page_bytes_max; died = whose->dead().next(died->end())) {
         bytes += row_bytes + died->reason.size();

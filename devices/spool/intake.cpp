@@ -64,11 +64,14 @@ void intake::open(session& from, const protocol::open& request) {
         unknown_option(request.options, std::array<std::string_view, 3>{"create", "grade", "dedup"});
     if (!unknown.empty())
         return parts_.send_error(from.number, request.channel, code::bad_option, unknown_text(unknown));
+    if (std::string wrong = wrong_value(request.options); !wrong.empty())
+        return parts_.send_error(from.number, request.channel, code::bad_option, std::move(wrong));
     const auto asked_grade = number_of(request.options, "grade");
-    if (asked_grade && *asked_grade > 2)
-        return parts_.send_error(from.number, request.channel, code::bad_option, "grade is 0, 1 or 2");
     stream* into = find_or_create(from, request);
     if (into == nullptr) return;
+    if (is_replaced(from, *into, request))
+        return parts_.send_error(from.number, request.channel, code::fenced,
+                                 "a newer run of this producer has taken over");
     // No answer could wait for the disk any more.
     if (!parts_.read_only_reason.empty())
         return parts_.send_error(from.number, request.channel, code::read_only, parts_.read_only_reason);
@@ -86,6 +89,14 @@ void intake::open(session& from, const protocol::open& request) {
     const auto answer = [this, to = from.number, on = request.channel] { answer_open(to, on); };
     parts_.journal.when(grade::synced, answer);
     parts_.journal.sync_now();
+}
+
+// Who holds what was issued for its name before somebody else asked for it.
+bool intake::is_replaced(const session& from, stream& into, const protocol::open& request) {
+    const bool held = request.producer_id && request.producer_id->size() == 8;
+    if (!request.producer_name || !held) return false;
+    const producer_state* known = into.find_named_producer(from.user, *request.producer_name);
+    return known != nullptr && (known->id != *request.producer_id || known->epoch > request.epoch);
 }
 
 void intake::issue_identity(session& from, stream& into, const protocol::open& request,
@@ -189,7 +200,7 @@ void intake::part(session& from, const protocol::part& request, const shared_byt
                                  "PART on a channel that is not open");
     part_buffer& parts = put != from.puts.end() ? put->second.parts : take->second.parts;
     const bool begins = request.index == 0;
-    if (begins) parts = {0, request.count, {}, false};
+    if (begins) parts = {0, request.count, {}, false, false};
     if (request.index != parts.expected || request.count != parts.count) {
         ++parts_.counters.frames_bad;
         parts = {};
@@ -198,8 +209,12 @@ void intake::part(session& from, const protocol::part& request, const shared_byt
     ++parts.expected;
     if (parts.bytes.size() + body.view.size() > parts_.options.message_bytes_max + batch_bytes_max)
         parts.too_large = true;
-    if (parts.too_large)
-        parts.bytes.clear();
+    // All channels of a session together have no more under way than one of them may.
+    const std::size_t unfinished = from.part_bytes() + body.view.size();
+    if (!parts.too_large && unfinished > parts_.options.message_bytes_max + batch_bytes_max)
+        parts.beyond = true;
+    if (parts.too_large || parts.beyond)
+        std::string{}.swap(parts.bytes);
     else
         parts.bytes += body.view;
 }
@@ -236,12 +251,13 @@ void intake::put(session& from, const protocol::put& request, const shared_bytes
                                  "PUT on a channel that is not open");
     put_channel& channel = found->second;
     const bool too_large = channel.parts.too_large;
+    const bool beyond = channel.parts.beyond;
     shared_bytes batch = channel.parts.complete(body);
     ++channel.batches_received;
     channel.bytes_received += batch.view.size();
     const std::uint64_t under_way = channel.bytes_received - channel.bytes_settled;
     const bool over =
-        channel.batches_received - channel.batches_settled > window_batches + 1 ||
+        beyond || channel.batches_received - channel.batches_settled > window_batches + 1 ||
         (under_way > batch.view.size() && under_way > parts_.options.pool_bytes + batch_bytes_max);
     if (over) ++parts_.counters.frames_over_window;
     if (too_large)

@@ -34,6 +34,7 @@ class intake {
 
   private:
     stream* find_or_create(session& from, const protocol::open& request);
+    static bool is_replaced(const session& from, stream& into, const protocol::open& request);
     void issue_identity(session& from, stream& into, const protocol::open& request, put_channel& channel);
     void answer_open(std::uint64_t session_number, std::uint64_t channel_number);
     static void close_others(session& from, const put_channel& opened);

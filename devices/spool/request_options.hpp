@@ -36,6 +36,9 @@ std::string_view unknown_option(const header_map& options, const Names& known) {
     return {};
 }
 
+/// What is wrong with the value of an option that OPEN, JOIN and ADMIN share; empty when nothing is.
+std::string wrong_value(const header_map& options);
+
 /// How an option that nobody knows is refused: what is not built is not ignored.
 inline std::string unknown_text(std::string_view name) {
     return "unknown option '" + std::string{name.substr(0, 64)} + "'";

@@ -19,6 +19,7 @@ struct part_buffer {
     std::uint64_t count = 0;
     std::string bytes;
     bool too_large = false;  ///< counted on, no longer kept
+    bool beyond = false;     ///< what the session may have under way
 
     /// What the pieces and the frame that ends them make; nothing when a piece is missing.
     shared_bytes complete(const shared_bytes& last);
@@ -89,6 +90,13 @@ struct session {
     std::uint64_t frames_told = 0;   ///< behind the WELCOME
     std::map<std::uint64_t, put_channel> puts;
     std::map<std::uint64_t, take_channel> takes;
+    /// Of all its channels, in pieces that are not finished.
+    std::size_t part_bytes() const {
+        std::size_t bytes = 0;
+        for (const auto& [channel, each] : puts) bytes += each.parts.bytes.size();
+        for (const auto& [channel, each] : takes) bytes += each.parts.bytes.size();
+        return bytes;
+    }
     /// Whether one more channel may be made, or that one made anew.
     bool has_room_for(std::uint64_t channel) const {
         return puts.contains(channel) || takes.contains(channel) ||

@@ -104,6 +104,8 @@ void settlement::join(session& from, const protocol::join& request, claims& held
             : unknown_option(request.options, std::array<std::string_view, 5>{"create", "from", "until",
                                                                               "dead_of", found_option});
     if (!unknown.empty()) return refuse(code::bad_option, unknown_text(unknown));
+    if (std::string wrong = wrong_value(request.options); !wrong.empty())
+        return refuse(code::bad_option, std::move(wrong));
     stream* in = parts_.state.find(request.stream);
     if (in == nullptr && (!create || !request.group))
         return refuse(code::no_such_stream, "no stream '" + request.stream + "'");
@@ -162,7 +164,7 @@ void settlement::join(session& from, const protocol::join& request, claims& held
         channel.read_from = *start;
         channel.read_until = number_of(request.options, "until").value_or(never);
         // Whoever reads up to somewhere is at the end already.
-        if (*start > in->next && *start < channel.read_until)
+        if (*start > in->next && (!channel.has_end() || *start < channel.read_until))
             return refuse(code::bad_option, not_there_yet(*in, *start));
         if (const auto name = text_of(request.options, "dead_of")) {
             const group* whose = in->find_group(*name);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "devices/spool/request_options.hpp"
 #include "devices/spool/start_place.hpp"
 #include "devices/spool/stream_setting.hpp"
 
@@ -70,6 +71,8 @@ admin_reply upkeep::seek(const header_map& arguments) {
     if (whose == nullptr) return answer;
     if (!parts_.read_only_reason.empty()) return refusal(code::read_only, parts_.read_only_reason);
     const auto start = start_offset(*of, arguments);
+    if (std::string wrong = wrong_value(arguments); !wrong.empty())
+        return refusal(code::bad_option, std::move(wrong));
     if (!start || !arguments.contains("from")) return refusal(code::bad_option, std::string{start_expects});
     parts_.journal.append(log::record_type::group_settings,
                           records::group_change{static_cast<std::uint64_t>(records::settings_change::seek),

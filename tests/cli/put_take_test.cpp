@@ -190,6 +190,9 @@ TEST_CASE("put and take: a spool binds, so the other end does not") {
         const finished said = run_ferry({verb, "@:0", "s"});
         CHECK(said.status == 2);
         CHECK(has(said.err, "a spool binds, so this end connects: no @"));
+        const finished two = run_ferry({verb, "-c", ":1", "-c", ":2", "s"});
+        CHECK(two.status == 2);
+        CHECK(has(two.err, "one spool at a time"));
     }
 }
 

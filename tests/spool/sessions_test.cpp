@@ -482,3 +482,142 @@ TEST_CASE("sessions: options that nobody knows are refused, not ignored") {
     CHECK(said(encode(protocol::open{0, "s", std::nullopt, std::nullopt, 0, {}})) ==
           protocol::code::bad_frame);
 }
+
+TEST_CASE("sessions: a producer whose name somebody took over puts nothing more, over a restart as well") {
+    for (const bool restarts : {false, true}) {
+        CAPTURE(restarts);
+        table t;
+        const auto put = [&](producer_session& by, const char* body) {
+            const put_place place = by.put(message{body}, t.now());
+            by.flush();
+            t.settle();
+            return place;
+        };
+        producer_session& old = t.producer("a", {.stream = "s", .name = "line"});
+        CHECK(put(old, "o1").now().offset == 0);
+        producer_session& fresh = t.producer("b", {.stream = "s", .name = "line"});
+        CHECK(put(fresh, "n1").now().offset == 1);
+        // The old one has heard nothing of it, and its connection is made again.
+        if (restarts)
+            t.restart(true);
+        else
+            t.producer_reconnects("a");
+        const put_place late = put(old, "o2");
+        CHECK(late.now().is == message_fate::state::refused);
+        CHECK(late.fate->code(late.index) == protocol::code::fenced);
+        const put_place next = put(fresh, "n2");
+        CHECK(next.now().is == message_fate::state::stored);
+        CHECK(next.now().offset == 2);
+        CHECK_FALSE(next.now().duplicate);
+        CHECK(t.the_stream().next == 3);
+    }
+}
+
+TEST_CASE("sessions: a producer that is told another epoch than it holds takes it for being fenced") {
+    producer_session session{{.stream = "s", .name = "line"}};
+    const instant now{second_ns, second_ns};
+    const auto answer = [&](std::uint64_t epoch, std::uint64_t last) {
+        std::uint64_t channel = 0;
+        for (const auto& each : session.take_output())
+            if (protocol::open asked;
+                protocol::kind_of(each.head) == protocol::kind::open && protocol::decode(each.head, asked))
+                channel = asked.channel;
+        session.frame(encode(protocol::opened{channel, "12345678", epoch, last, 64, 1 << 20}), now);
+    };
+    session.put(message{"x"}, now);
+    session.tick(now);
+    session.frame(encode(protocol::welcome{protocol::version, 1, {}}), now);
+    answer(1, 0);
+    CHECK(session.failed_code().empty());
+    session.reconnected();
+    session.tick(now);
+    session.frame(encode(protocol::welcome{protocol::version, 1, {}}), now);
+    answer(3, 7);
+    CHECK(session.failed_code() == protocol::code::fenced);
+}
+
+TEST_CASE("sessions: pieces that are never finished take no more of a session than one message may") {
+    table t;
+    t.said_by(900, "somebody", encode(protocol::hello{}));
+    const auto say = [&](const std::string& head, const std::string& body) {
+        return t.said_by(900, "somebody", head, shared_bytes::of(std::string{body}));
+    };
+    const std::string piece(batch_bytes_max, 'x');
+    for (std::uint64_t channel = 1; channel <= 200; ++channel) {
+        t.said_by(900, "somebody", encode(protocol::open{channel, "s", std::nullopt, std::nullopt, 0, {}}));
+        say(encode(protocol::part{channel, 0, 3}), piece);
+    }
+    CHECK(t.part_bytes(900) <= (16U << 20) + batch_bytes_max);
+    // What ends one that was not kept is refused, and sent again it is not lost.
+    say(encode(protocol::part{200, 1, 3}), piece);
+    say(encode(protocol::part{200, 2, 3}), piece);
+    const auto refused =
+        answer_in<protocol::refused>(say(encode(protocol::put{200, 0, 1, 1, 0, 0, 1}), piece));
+    CHECK(refused.code == protocol::code::out_of_order);
+    CHECK(t.counters().frames_over_window == 1);
+}
+
+TEST_CASE("sessions: values that cannot be are refused, and arguments that nobody knows") {
+    table t;
+    t.put(1);
+    REQUIRE(t.admin("group.create", {{"group", "g"}}).code.empty());
+    t.said_by(900, "somebody", encode(protocol::hello{}));
+    const auto open = [&](const header_map& options) {
+        return answer_in<protocol::error>(
+                   t.said_by(900, "somebody",
+                             encode(protocol::open{1, "s", std::nullopt, std::nullopt, 0, options})))
+            .code;
+    };
+    const auto join = [&](const header_map& options, bool reader = false) {
+        const auto group = reader ? std::nullopt : std::optional<std::string>{"g"};
+        return answer_in<protocol::error>(
+                   t.said_by(900, "somebody", encode(protocol::join{2, "s", group, options, {}})))
+            .code;
+    };
+    using std::int64_t;
+    for (const header_map& wrong : {header_map{{"grade", int64_t{-1}}},
+                                    {{"grade", "1"}},
+                                    {{"create", int64_t{2}}},
+                                    {{"create", "0"}},
+                                    {{"dedup", int64_t{-1}}}})
+        CHECK(open(wrong) == protocol::code::bad_option);
+    for (const header_map& wrong :
+         {header_map{{"lease_ms", int64_t{-1}}}, {{"from", int64_t{5}}}, {{"create", "0"}}})
+        CHECK(join(wrong) == protocol::code::bad_option);
+    CHECK(join({{"until", int64_t{-1}}}, true) == protocol::code::bad_option);
+    CHECK(join({{"from", "18446744073709551615"}}, true) == protocol::code::bad_option);
+    for (const auto& [command, more] : {std::pair<const char*, const char*>{"dead.drop", "ofsets"},
+                                        {"stream.purge", "offsets"},
+                                        {"group.pause", "until"}})
+        CHECK(t.admin(command, {{"group", "g"}, {more, "1"}}).code == protocol::code::bad_option);
+    CHECK(t.admin("dead.list", {{"group", "g"}, {"from", "x"}}).code == protocol::code::bad_option);
+    CHECK(t.the_stream().messages() == 1);
+}
+
+TEST_CASE("sessions: a consumer that leaves waits for no stream that is full") {
+    table t;
+    t.put(1);
+    REQUIRE(t.tell("stream.create", {{"stream", "out"}, {"max_messages", std::int64_t{1}}}).empty());
+    producer_session& filler = t.producer("filler", {.stream = "out"});
+    filler.put(message{"x"}, t.now());
+    filler.flush();
+    consumer_session& c = t.consumer("c");
+    t.settle();
+    const auto given = c.next(t.now().monotonic_ns);
+    REQUIRE(given);
+    std::string batch;
+    append_item(batch, message{"result"});
+    const auto fate = c.commit(given->lease, given->offset, {{"out", 1, batch}}, t.now());
+    t.pass(second_ns);
+    CHECK(fate->is == commit_fate::state::pending);
+    c.leave(t.now());
+    t.settle();
+    CHECK(c.left());
+    CHECK(fate->is == commit_fate::state::refused);
+    CHECK(fate->code == protocol::code::full);
+    t.consumer("next");
+    t.settle();
+    CHECK(t.take("next") == std::map<std::uint64_t, std::uint64_t>{{0, 2}});
+    t.pass(3 * second_ns);
+    CHECK(c.left());  // whatever is said after it
+}

@@ -443,3 +443,65 @@ TEST_CASE("spool: a reader that catches up with a producer goes on live, without
     CHECK(jobs.flush(20s) == outcome::done);
     CHECK_FALSE(reader.next(0ms));
 }
+
+TEST_CASE("spool: a producer and a consumer that are assigned over end as any other") {
+    temporary_directory directory;
+    context context;
+    spool spool{context, in(directory)};
+    const endpoint at = ferry::connect(spool.endpoints().at(0));
+    producer jobs{context, at, {.stream = "s"}};
+    jobs.put("one");
+    REQUIRE(jobs.flush(10s) == outcome::done);
+    jobs.put("two");
+    jobs = producer{context, at, {.stream = "s"}};  // what was under way is flushed
+    consumer work{context, at, {.stream = "s", .group = "g", .credit = 1}};
+    REQUIRE(work.next(10s)->body() == "one");
+    auto held = work.next(0s);
+    work = consumer{context, at, {.stream = "s", .group = "g"}};
+    std::set<std::string> got;
+    while (got.size() < 2) {
+        auto d = work.next(10s);
+        REQUIRE(d);
+        got.emplace(d->body());
+        d->ack();
+    }
+    CHECK(got == std::set<std::string>{"one", "two"});
+}
+
+TEST_CASE("spool: leaving ends when the context stops, and when the spool is gone") {
+    temporary_directory directory;
+    {
+        context context;
+        std::optional<spool> one{std::in_place, context, in(directory, "inproc://gone")};
+        consumer work{context, ferry::connect("inproc://gone"), {.stream = "s", .linger = 100ms}};
+        REQUIRE(work.wait_for_spool(10s) == outcome::done);
+        context.request_stop();
+        const auto from = std::chrono::steady_clock::now();
+        work.leave();
+        CHECK(std::chrono::steady_clock::now() - from < 10s);
+    }
+    context context;
+    std::optional<spool> one{std::in_place, context, in(directory)};
+    const endpoint at = ferry::connect(one->endpoints().at(0));
+    consumer work{context, at, {.stream = "s", .linger = 100ms}};
+    REQUIRE(work.wait_for_spool(10s) == outcome::done);
+    std::thread waits{[&] { CHECK_FALSE(work.next()); }};
+    one.reset();
+    work.leave();
+    waits.join();
+}
+
+TEST_CASE("spool: options that cannot be are refused where they are given") {
+    context context;
+    const endpoint at = ferry::connect("tcp://127.0.0.1:1");
+    CHECK_THROWS_AS((producer{context, at, {.stream = "s", .outbox_bytes = 0}}), error);
+    CHECK_THROWS_AS((consumer{context, at, {.stream = "s", .credit_bytes = 0}}), error);
+    CHECK_THROWS_AS((consumer{context, at, {.stream = "s", .lease = -5ms}}), error);
+    CHECK_THROWS_AS((consumer{context, at, {.stream = "s", .dead_of = "g"}}), error);
+    CHECK_THROWS_AS((consumer{context, at, {.stream = "s", .group = std::nullopt, .lease = 5s}}), error);
+    CHECK_THROWS_AS((consumer{context, at, {.stream = "s", .filter = {"a\nb"}}}), error);
+    const endpoints two{at, ferry::connect("tcp://127.0.0.1:2")};
+    CHECK_THROWS_AS((producer{context, two, {.stream = "s"}}), error);
+    CHECK_THROWS_AS((consumer{context, two, {.stream = "s"}}), error);
+    CHECK_THROWS_AS((administrator{context, two}), error);
+}

@@ -133,6 +133,15 @@ class table {
         return *who.session;
     }
 
+    void producer_reconnects(const std::string& name) {
+        permanent_producer& who = producers_.at(name);
+        brain_->detached(who.number, now_);
+        who.number = next_session_++;
+        who.session->reconnected();
+    }
+    /// What a session has in pieces that are not finished.
+    std::size_t part_bytes(std::uint64_t session) const { return brain_->part_bytes(session); }
+
     void put(int count) { put(std::vector<message>(static_cast<std::size_t>(count), message{"x"})); }
     /// Gives the code of the refusal of the last one, empty when it was stored.
     std::string put(const std::vector<message>& messages) {
@@ -213,8 +222,9 @@ class table {
     }
 
     /// What somebody says who is none of the table's clients, and all that is answered.
-    std::vector<send_action> said_by(std::uint64_t session, std::string_view user, const std::string& head) {
-        brain_->frame(session, user, head, std::nullopt, now_);
+    std::vector<send_action> said_by(std::uint64_t session, std::string_view user, const std::string& head,
+                                     std::optional<shared_bytes> body = std::nullopt) {
+        brain_->frame(session, user, head, std::move(body), now_);
         std::vector<send_action> answers;
         for (send_action& each : turn())
             if (each.session == session)
