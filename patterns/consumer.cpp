@@ -316,16 +316,17 @@ outcome consumer::leave(std::optional<duration> limit) {
     if (!parts_->session.failed_code().empty() || !parts_->session.link().up()) return outcome::done;
     parts_->session.leave(read_clocks());
     parts_->member->wake();
-    // The context may be stopping: what was acked is still worth its answer, within the limit and `linger`.
+    // The context may be stopping: what was settled is still worth its answer, within the limit. Where there
+    // is none a stop ends it, after `linger`, and a spool that is gone.
+    const bool without_end = !limit;
     steady_time deadline = from_now(limit);
     const auto gone = [&] {
         return parts_->session.left() || !parts_->session.failed_code().empty() ||
-               (deadline == steady_time::max() && !parts_->session.link().up());
+               (without_end && !parts_->session.link().up());
     };
-    bool hurried = false;
     while (!gone()) {
-        if (parts_->owner.stopped() && !std::exchange(hurried, true))
-            deadline = std::min(deadline, from_now(parts_->options.linger));
+        if (deadline == steady_time::max() && parts_->owner.stopped())
+            deadline = from_now(parts_->options.linger);
         if (deadline == steady_time::max())
             parts_->changed.wait(lock);
         else if (parts_->changed.wait_until(lock, deadline) == std::cv_status::timeout)

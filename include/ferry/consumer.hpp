@@ -211,7 +211,8 @@ class consumer {
     duration claim_wait_left() const;
 
     /// Leaves the group: gives back, without an attempt used, what was not handed out, and waits for the
-    /// answers to its acks. Deliveries still held come again at once, flagged, which does not count towards
+    /// answers to its acks; without a limit no longer than the spool is there, and `linger` when the context
+    /// stops. Deliveries still held come again at once, flagged, which does not count towards
     /// max-attempts: a program that failed at one nacks it.
     outcome leave(std::optional<duration> limit = forever);
 

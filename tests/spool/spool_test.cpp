@@ -491,6 +491,28 @@ TEST_CASE("spool: leaving ends when the context stops, and when the spool is gon
     waits.join();
 }
 
+TEST_CASE("spool: who leaves within a limit is answered, though the context stops and nothing lingers") {
+    temporary_directory directory;
+    context context;
+    spool spool{context, in(directory)};
+    const endpoint at = ferry::connect(spool.endpoints().at(0));
+    producer jobs{context, at, {.stream = "s"}};
+    for (int i = 0; i < 20; ++i) {
+        CAPTURE(i);
+        ferry::context own;
+        jobs.put("x");
+        consumer work{own, at, {.stream = "s", .group = "g", .linger = 0ms}};
+        auto d = work.next(10s);
+        REQUIRE(d);
+        own.request_stop();
+        d->ack();
+        CHECK(work.leave(10s) == outcome::done);
+        CHECK(work.stats().acked == 1);
+    }
+    consumer rest{context, at, {.stream = "s", .group = "g"}};
+    CHECK_FALSE(rest.next(300ms));
+}
+
 TEST_CASE("spool: options that cannot be are refused where they are given") {
     context context;
     const endpoint at = ferry::connect("tcp://127.0.0.1:1");
