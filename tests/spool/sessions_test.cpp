@@ -621,3 +621,24 @@ TEST_CASE("sessions: a consumer that leaves waits for no stream that is full") {
     t.pass(3 * second_ns);
     CHECK(c.left());  // whatever is said after it
 }
+
+TEST_CASE(
+    "sessions: what is put on a channel that is open still is fenced when somebody took the name over") {
+    table t;
+    const std::optional<std::string> name{"line"};
+    for (const std::uint64_t session : {900, 901}) {
+        t.said_by(session, "somebody", encode(protocol::hello{}));
+        const auto told = answer_in<protocol::opened>(
+            t.said_by(session, "somebody", encode(protocol::open{1, "s", name, std::nullopt, 0, {}})));
+        CHECK(told.epoch == session - 899);
+    }
+    std::string batch;
+    append_item(batch, message{"x"});
+    const auto put = [&](std::uint64_t session) {
+        return t.said_by(session, "somebody", encode(protocol::put{1, 0, 1, 1, 0, 0, 1}),
+                         shared_bytes::of(std::string{batch}));
+    };
+    CHECK(answer_in<protocol::refused>(put(900)).code == protocol::code::fenced);
+    CHECK(answer_in<protocol::stored>(put(901)).up_to == 1);
+    CHECK(t.the_stream().next == 1);
+}
