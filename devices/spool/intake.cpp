@@ -45,6 +45,7 @@ void intake::close_others(session& from, const put_channel& opened) {
                           other.epoch == opened.epoch;
         if (same) other.batches_settled += other.waiting.size();
         if (same) other.waiting.clear();
+        if (same) other.parts = {};
         at = same && other.batches_settled == other.batches_received ? from.puts.erase(at) : std::next(at);
     }
 }

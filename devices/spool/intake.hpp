@@ -52,7 +52,6 @@ class intake {
     void expire_producers(stream& of, const std::string& user);
     void forget_producer(const stream& of, const producer_state& which);
     std::uint64_t window_bytes() const;
-    std::uint64_t near_until() const;
 
     brain_parts& parts_;
     depot& depot_;

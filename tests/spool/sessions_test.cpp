@@ -642,3 +642,22 @@ TEST_CASE(
     CHECK(answer_in<protocol::stored>(put(901)).up_to == 1);
     CHECK(t.the_stream().next == 1);
 }
+
+TEST_CASE("sessions: who opens again has nothing left of the pieces that were under way") {
+    table t;
+    t.said_by(900, "somebody", encode(protocol::hello{}));
+    const auto told = answer_in<protocol::opened>(
+        t.said_by(900, "somebody", encode(protocol::open{1, "s", std::nullopt, std::nullopt, 0, {}})));
+    // The first channel stays, for a confirm is due on it.
+    t.hold_syncs();
+    std::string batch;
+    append_item(batch, message{"x"});
+    t.said_by(900, "somebody", encode(protocol::put{1, 0, 1, 1, 0, 0, 1}),
+              shared_bytes::of(std::string{batch}));
+    t.said_by(900, "somebody", encode(protocol::part{1, 0, 3}),
+              shared_bytes::of(std::string(batch_bytes_max, 'x')));
+    CHECK(t.part_bytes(900) == batch_bytes_max);
+    t.said_by(900, "somebody",
+              encode(protocol::open{2, "s", std::nullopt, told.producer_id, told.epoch, {}}));
+    CHECK(t.part_bytes(900) == 0);
+}

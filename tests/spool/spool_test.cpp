@@ -25,6 +25,13 @@ spool_options in(const temporary_directory& directory, std::string_view where = 
     return {.directory = directory / "spool", .listen = {ferry::bind(where)}, .segment_bytes = 1 << 20};
 }
 
+// A quarter of a segment is the largest message.
+spool_options for_large_messages(const temporary_directory& directory) {
+    spool_options options = in(directory);
+    options.segment_bytes = 64 << 20;
+    return options;
+}
+
 std::int64_t number(const header_map& row, const char* name) {
     return std::get<std::int64_t>(row.at(name));
 }
@@ -102,9 +109,7 @@ TEST_CASE("spool: topic, headers and frames arrive as they were put, and large m
 TEST_CASE("spool: a message of many frames' size comes back whole, one above the limit is refused") {
     temporary_directory directory;
     context context;
-    spool_options options = in(directory);
-    options.segment_bytes = 64 << 20;
-    spool spool{context, options};
+    spool spool{context, for_large_messages(directory)};
     const endpoint at = ferry::connect(spool.endpoints().at(0));
     producer jobs{context, at, {.stream = "s", .outbox_bytes = 64 << 20}};
     std::string large(5'000'000, '\0');
@@ -135,9 +140,7 @@ TEST_CASE(
     "spool: a message larger than all that is kept at hand holds up neither what is before it nor behind") {
     temporary_directory directory;
     context context;
-    spool_options options = in(directory);
-    options.segment_bytes = 64 << 20;
-    spool spool{context, options};
+    spool spool{context, for_large_messages(directory)};
     const endpoint at = ferry::connect(spool.endpoints().at(0));
     {
         producer jobs{context, at, {.stream = "s", .outbox_bytes = 64 << 20}};
