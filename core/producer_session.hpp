@@ -85,6 +85,8 @@ class producer_session {
     /// What a batch may have now: messages of fewer bytes together, by `item_bytes_max`, share one.
     std::size_t batch_limit() const noexcept { return batch_limit_; }
     bool should_wake() const noexcept;  ///< the open batch can leave: the loop should tick
+    /// What was put last is alone: nothing else gathers or is under way, so it can leave at once.
+    bool may_leave_alone() const noexcept { return opened_ && unconfirmed_.empty() && gathering_.count == 1; }
     /// Why nothing can be put any more (denied, fenced, read-only, removed ...); code empty while all is
     /// well.
     const std::string& failed_code() const noexcept { return failed_code_; }

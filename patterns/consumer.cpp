@@ -4,13 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <mutex>
 
 #include "core/batch.hpp"
 #include "core/consumer_session.hpp"
 #include "core/loop.hpp"
 #include "core/wildcard.hpp"
+#include "patterns/session_waiters.hpp"
 #include "patterns/spool_connection.hpp"
 
 namespace ferry {
@@ -69,54 +69,79 @@ struct delivery::origin {
           connection{context_of, where, options.socket} {}
 
     loop::next step();
+    loop::next look();
+    void tell();
     void check_failed() const;
     template <typename Done>
     outcome wait(std::unique_lock<std::mutex>& lock, steady_time deadline, Done done);
+    void wait_once(std::unique_lock<std::mutex>& lock, steady_time until) {
+        waiters.wait(lock, owner.internals().shared_loop(), *member, until);
+    }
 
     context& owner;
     const consumer_options options;
     mutable std::mutex mutex;  // guards all that follows
-    std::condition_variable changed;
+    session_waiters waiters;
     consumer_session session;
     spool_connection connection;
     consumer_stats stats;
+    settled_runs untold;  // what the callbacks are to be told
     std::unique_ptr<loop::member> member;
 };
 
-loop::next delivery::origin::step() {
+loop::next delivery::origin::look() {
     const instant now = read_clocks();
-    settled_runs settled;
-    loop::next next;
-    {
-        const std::lock_guard lock{mutex};
-        if (connection.changed()) session.reconnected();
+    const std::lock_guard lock{mutex};
+    if (connection.changed()) session.reconnected();
+    do {
         connection.receive([&](std::string_view head, std::optional<shared_bytes> body) {
             session.frame(head, std::move(body), now);
         });
         session.tick(now);
         connection.renew_if_stuck(now);
         connection.send(session.take_output(), session.link().up(), now);
-        settled = session.take_settled();
-        for (const protocol::run& each : settled.done) stats.acked += each.count;
-        for (const protocol::run& each : settled.dead) stats.dead += each.count;
-        for (const protocol::run& each : settled.stale) stats.stale += each.count;
-        for (const protocol::run& each : settled.gone) stats.gone += each.count;
-        for (const protocol::run& each : settled.lost) stats.lost += each.count;
-        stats.bad_frames = session.frames_bad();
-        changed.notify_all();
-        const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
-        const std::uint64_t latest =
-            static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count());
-        const std::uint64_t due = std::min(std::max(session.next_due_ns(), soonest), latest);
-        next = {steady_time{duration{static_cast<std::int64_t>(due)}}, connection.descriptor(),
-                connection.monitor_descriptor()};
+    } while (connection.readable());
+    const settled_runs settled = session.take_settled();
+    for (const protocol::run& each : settled.done) stats.acked += each.count;
+    for (const protocol::run& each : settled.dead) stats.dead += each.count;
+    for (const protocol::run& each : settled.stale) stats.stale += each.count;
+    for (const protocol::run& each : settled.gone) stats.gone += each.count;
+    for (const protocol::run& each : settled.lost) stats.lost += each.count;
+    stats.bad_frames = session.frames_bad();
+    for (const auto& [into, from] : {std::pair{&untold.lost, &settled.lost},
+                                     {&untold.stale, &settled.stale},
+                                     {&untold.gone, &settled.gone}})
+        into->insert(into->end(), from->begin(), from->end());
+    waiters.tell();
+    const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
+    const std::uint64_t latest = static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count());
+    const std::uint64_t due = std::min(std::max(session.next_due_ns(), soonest), latest);
+    return {steady_time{duration{static_cast<std::int64_t>(due)}}, connection.descriptor(),
+            connection.monitor_descriptor()};
+}
+
+void delivery::origin::tell() {
+    settled_runs told;
+    {
+        const std::lock_guard lock{mutex};
+        told = std::exchange(untold, {});
     }
     if (options.on_change) options.on_change();
-    for (const auto& [told, of] : {std::pair{&options.on_lost, &settled.lost},
-                                   {&options.on_stale, &settled.stale},
-                                   {&options.on_gone, &settled.gone}})
-        if (*told)
-            for (const protocol::run& each : *of) (*told)(each.first, each.end() - 1);
+    for (const auto& [callback, of] : {std::pair{&options.on_lost, &told.lost},
+                                       {&options.on_stale, &told.stale},
+                                       {&options.on_gone, &told.gone}})
+        if (*callback)
+            for (const protocol::run& each : *of) (*callback)(each.first, each.end() - 1);
+}
+
+// Callbacks are the loop thread's, whoever ran the step.
+loop::next delivery::origin::step() {
+    loop::next next = look();
+    if (!options.on_change && !options.on_lost && !options.on_stale && !options.on_gone) return next;
+    if (owner.internals().shared_loop().on_own_thread())
+        tell();
+    else
+        next.due = steady_time::min();
     return next;
 }
 
@@ -124,12 +149,9 @@ template <typename Done>
 outcome delivery::origin::wait(std::unique_lock<std::mutex>& lock, steady_time deadline, Done done) {
     while (!done()) {
         if (owner.stopped()) return outcome::stopped;
-        // A wait that is over before it begins would sleep all the same: timers are late.
-        if (deadline == steady_time::max())
-            changed.wait(lock);
-        else if (std::chrono::steady_clock::now() >= deadline ||
-                 changed.wait_until(lock, deadline) == std::cv_status::timeout)
-            return done() ? outcome::done : outcome::timed_out;
+        if (deadline != steady_time::max() && std::chrono::steady_clock::now() >= deadline)
+            return outcome::timed_out;
+        wait_once(lock, deadline);
     }
     return outcome::done;
 }
@@ -327,10 +349,9 @@ outcome consumer::leave(std::optional<duration> limit) {
     while (!gone()) {
         if (deadline == steady_time::max() && parts_->owner.stopped())
             deadline = from_now(parts_->options.linger);
-        if (deadline == steady_time::max())
-            parts_->changed.wait(lock);
-        else if (parts_->changed.wait_until(lock, deadline) == std::cv_status::timeout)
+        if (deadline != steady_time::max() && std::chrono::steady_clock::now() >= deadline)
             return outcome::timed_out;
+        parts_->wait_once(lock, deadline);
     }
     return outcome::done;
 }

@@ -1,10 +1,10 @@
 #include "ferry/producer.hpp"
 
-#include <condition_variable>
 #include <mutex>
 
 #include "core/loop.hpp"
 #include "core/producer_session.hpp"
+#include "patterns/session_waiters.hpp"
 #include "patterns/spool_connection.hpp"
 
 namespace ferry {
@@ -32,7 +32,7 @@ struct producer::parts : std::enable_shared_from_this<producer::parts> {
     context& owner;
     const producer_options options;
     mutable std::mutex mutex;  // guards all that follows
-    std::condition_variable changed;
+    session_waiters waiters;
     producer_session session;
     spool_connection connection;
     std::shared_ptr<receipt::parts> batch_receipts;  // of the batch that gathers now
@@ -49,12 +49,15 @@ loop::next producer::parts::step() {
     const instant now = read_clocks();
     const std::lock_guard lock{mutex};
     if (connection.changed()) session.reconnected();
-    connection.receive([&](std::string_view head, std::optional<shared_bytes>) { session.frame(head, now); });
-    session.tick(now);
-    connection.renew_if_stuck(now);
-    connection.send(session.take_output(), session.link().up(), now);
+    do {
+        connection.receive(
+            [&](std::string_view head, std::optional<shared_bytes>) { session.frame(head, now); });
+        session.tick(now);
+        connection.renew_if_stuck(now);
+        connection.send(session.take_output(), session.link().up(), now);
+    } while (connection.readable());
     session.take_settled();
-    changed.notify_all();
+    waiters.tell();
     const std::uint64_t due = session.next_due_ns();
     // A closed way out opens with an event; trying again at once would spin.
     const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
@@ -66,13 +69,12 @@ loop::next producer::parts::step() {
 template <typename Done>
 outcome producer::parts::wait(std::unique_lock<std::mutex>& lock, std::optional<duration> limit, Done done) {
     if (done()) return outcome::done;
-    const auto deadline = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
+    const steady_time until = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
     while (!done()) {
         if (owner.stopped()) return outcome::stopped;
-        if (!limit)
-            changed.wait(lock);
-        else if (changed.wait_until(lock, deadline) == std::cv_status::timeout)
-            return done() ? outcome::done : outcome::timed_out;
+        if (until != steady_time::max() && std::chrono::steady_clock::now() >= until)
+            return outcome::timed_out;
+        waiters.wait(lock, owner.internals().shared_loop(), *member, until);
     }
     return outcome::done;
 }
@@ -102,9 +104,14 @@ receipt producer::parts::put(const Message& message) {
     receipt given;
     given.parts_ = batch_receipts;
     given.index_ = place.index;
+    const bool idle = session.may_leave_alone();
     const bool wake = session.should_wake();
     lock.unlock();
-    if (wake) member->wake();
+    // Nothing is under way: it can go at once, and from here it goes soonest.
+    if (idle)
+        member->run();
+    else if (wake)
+        member->wake();
     return given;
 }
 

@@ -1,4 +1,4 @@
-// The DEALER socket of a producer or consumer, used by the loop thread only.
+// The DEALER socket of a producer or consumer, used in steps of the loop only.
 //
 // What the socket does not take (nobody there, or a full pipe) waits here in order; the session's window
 // bounds how much that can be.
@@ -32,6 +32,10 @@ class spool_connection {
     using receiver = std::function<void(std::string_view head, std::optional<shared_bytes> body)>;
     /// Reads until nothing is left.
     void receive(const receiver& take);
+
+    /// Whether there is more to receive: sending may take note of what arrived meanwhile, and the descriptor
+    /// tells of it no more.
+    bool readable() { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
 
     /// Queues the messages and sends as much as the socket takes. While the link is down only the newest
     /// greeting is worth sending: what waited for a session that is over is dropped.

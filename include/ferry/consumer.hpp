@@ -11,9 +11,9 @@
 // ack: a crash of anybody leaves both or neither.
 //
 // Threads: all calls from any thread; a delivery belongs to one thread at a time and must not outlive the
-// consumer. Its session lives on the context's loop thread. The destructor gives back what it holds.
-// Failure: `next` throws when the spool refuses the group (denied, no such stream, other settings,
-// read-only).
+// consumer. Its session lives on the context's loop thread; a thread that waits for it does that thread's
+// work meanwhile, but for the callbacks. The destructor gives back what it holds. Failure: `next` throws when
+// the spool refuses the group (denied, no such stream, other settings, read-only).
 //
 //     ferry::consumer work{context, ferry::connect("tcp://127.0.0.1:7000"), {.stream = "resize", .group =
 //     "thumbs"}}; while (auto d = work.next()) { resize(d->body()); d->ack(); }   // destroyed un-acked: goes

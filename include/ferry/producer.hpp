@@ -7,11 +7,11 @@
 //
 // Messages gather in batches while earlier ones are under way; an idle producer sends the first at once.
 //
-// Threads: all calls from any thread. Its session lives on the context's loop thread. The destructor flushes
-// for at most `linger`; what is not confirmed then may or may not be stored.
-// Failure: `put` throws errc::stopped when the context stops while it waits for room, and once the spool has
-// said why nothing more will be stored (denied, no such stream, read-only, fenced). What is refused for one
-// message alone (too large) is that receipt's outcome.
+// Threads: all calls from any thread. Its session lives on the context's loop thread; a thread that waits for
+// it does that thread's work meanwhile. The destructor flushes for at most `linger`; what is not confirmed
+// then may or may not be stored. Failure: `put` throws errc::stopped when the context stops while it waits
+// for room, and once the spool has said why nothing more will be stored (denied, no such stream, read-only,
+// fenced). What is refused for one message alone (too large) is that receipt's outcome.
 //
 //     ferry::producer jobs{context, ferry::connect("tcp://127.0.0.1:7000"), {.stream = "resize"}};
 //     ferry::receipt r = jobs.put("cat.jpg");

@@ -48,3 +48,123 @@ TEST_CASE("loop: after a member is gone its step never runs again") {
         alive.reset();  // a step that still ran would write to freed memory (ASan)
     }
 }
+
+namespace {
+
+// A member whose descriptor is an event, and which tells in which thread its step ran.
+struct watched_event {
+    explicit watched_event(loop& in)
+        : member{in.add([this] {
+              ran_in = std::this_thread::get_id();
+              seen += event.clear() ? 1 : 0;
+              ++calls;
+              return loop::next{due, event.fd()};
+          })} {
+        while (calls == 0) std::this_thread::yield();
+    }
+
+    event_fd event;
+    std::atomic<std::thread::id> ran_in{};
+    std::atomic<steady_time> due{steady_time::max()};
+    std::atomic<int> seen{0};
+    std::atomic<int> calls{0};
+    std::unique_ptr<loop::member> member;
+};
+
+}  // namespace
+
+TEST_CASE("loop: whoever made something possible can run the step itself") {
+    loop loop;
+    watched_event watched{loop};
+    CHECK(watched.ran_in.load() != std::this_thread::get_id());
+    const auto end = std::chrono::steady_clock::now() + 5s;
+    // The loop's thread may be in the middle of a round: then the step is left to it.
+    while (watched.ran_in.load() != std::this_thread::get_id() && std::chrono::steady_clock::now() < end)
+        watched.member->run();
+    CHECK(watched.ran_in.load() == std::this_thread::get_id());
+}
+
+TEST_CASE("loop: a step that asks to be run is called again, not within itself") {
+    loop loop;
+    std::atomic<loop::member*> self{nullptr};
+    std::atomic<int> calls{0};
+    std::promise<void> twice;
+    const auto member = loop.add([&] {
+        CHECK(loop.in_step());
+        if (self == nullptr) return loop::next{std::chrono::steady_clock::now(), -1};
+        if (++calls == 1) self.load()->run();
+        if (calls == 2) twice.set_value();
+        return loop::next{};
+    });
+    self = member.get();
+    CHECK(twice.get_future().wait_for(5s) == std::future_status::ready);
+    CHECK_FALSE(loop.in_step());
+}
+
+TEST_CASE("loop: a step that another thread ran is due when it says") {
+    loop loop;
+    watched_event watched{loop};
+    watched.due = std::chrono::steady_clock::now() + 20ms;
+    watched.member->run();
+    watched.due = steady_time::max();
+    const int before = watched.calls;
+    const auto end = std::chrono::steady_clock::now() + 5s;
+    while (watched.calls == before && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    CHECK(watched.calls > before);
+}
+
+TEST_CASE("loop: while a thread stands in, the step runs there, and the loop sleeps") {
+    loop loop;
+    watched_event watched{loop};
+    event_fd bell;
+    for (int round = 1; round <= 100; ++round) {
+        loop::stand_in here{*watched.member};
+        std::thread other{[&] { watched.event.set(); }};
+        here.wait(bell, std::chrono::steady_clock::now() + 5s);
+        other.join();
+        CHECK(watched.seen == round);
+        CHECK(watched.ran_in.load() == std::this_thread::get_id());
+    }
+}
+
+TEST_CASE("loop: when a stand-in has gone the loop watches the descriptor again") {
+    loop loop;
+    watched_event watched{loop};
+    event_fd bell;
+    {
+        loop::stand_in here{*watched.member};
+        here.wait(bell, std::chrono::steady_clock::now());
+        CHECK(watched.seen == 0);
+        watched.event.set();
+    }
+    const auto end = std::chrono::steady_clock::now() + 5s;
+    while (watched.seen == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    CHECK(watched.seen == 1);
+    CHECK(watched.ran_in.load() != std::this_thread::get_id());
+}
+
+TEST_CASE("loop: a stand-in wakes when its bell is rung and when the time has come") {
+    loop loop;
+    watched_event watched{loop};
+    event_fd bell;
+    loop::stand_in here{*watched.member};
+    std::thread other{[&] { bell.set(); }};
+    here.wait(bell, steady_time::max());
+    other.join();
+    CHECK(bell.clear());
+    const auto from = std::chrono::steady_clock::now();
+    here.wait(bell, from + 5ms);
+    CHECK(std::chrono::steady_clock::now() - from >= 5ms);
+}
+
+TEST_CASE("loop: a member's wakes and times are the loop's while a thread stands in") {
+    loop loop;
+    watched_event watched{loop};
+    event_fd bell;
+    loop::stand_in here{*watched.member};
+    const int before = watched.calls;
+    watched.member->wake();
+    const auto end = std::chrono::steady_clock::now() + 5s;
+    while (watched.calls == before && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    CHECK(watched.calls > before);
+}
