@@ -1,10 +1,38 @@
 #include "core/log/active_segment.hpp"
 
+#include <algorithm>
+#include <system_error>
+
 namespace ferry::log {
+namespace {
+
+constexpr std::uint64_t ahead_bytes = 4 << 20;
+constexpr std::uint64_t ahead_step_bytes = 1 << 20;
+
+}  // namespace
 
 bool active_segment::fits(std::uint64_t bytes, std::uint64_t pending_bytes, std::size_t pending) const {
     const std::uint64_t used = end - header.base + pending_bytes;
     return used + bytes + extents.footer_bytes(pending + 1) <= file_bytes;
+}
+
+bool short_of_blocks(const active_segment& open) {
+    return open.written_bytes < std::min(open.file_bytes, open.end - open.header.base + ahead_bytes);
+}
+
+void write_ahead(active_segment& open) {
+    static const std::string zeros(ahead_step_bytes, '\0');
+    const std::uint64_t from = std::max(open.written_bytes, open.end - open.header.base);
+    const std::uint64_t bytes = std::min(ahead_step_bytes, open.file_bytes - from);
+    try {
+        open.opened->write(from, std::string_view{zeros}.substr(0, bytes));
+        open.written_bytes = from + bytes;
+    } catch (const std::system_error& failure) {
+        // There are file systems on which what is allocated still needs room when it is written.
+        if (failure.code() != std::errc::no_space_on_device) throw;
+        open.written_bytes = open.file_bytes;
+    }
+    open.opened->sync();
 }
 
 std::uint64_t segment_bytes_for(std::uint64_t bytes) {
@@ -17,6 +45,7 @@ active_segment start_segment(storage& directory, blank_segment blank, const segm
                            .header = header,
                            .extents = {},
                            .file_bytes = blank.bytes,
+                           .written_bytes = blank.written_bytes,
                            .end = header.records_from()};
     started.opened->write(0, encode_segment_header(header));
     started.opened->sync();

@@ -21,12 +21,21 @@ struct active_segment {
     segment_header header;
     extent_table extents;
     std::uint64_t file_bytes = 0;
+    std::uint64_t written_bytes =
+        0;                      ///< up to here its blocks hold zeros or records, and are not just allocated
     position end = 0;           ///< where the next record goes
     std::uint64_t wall_ns = 0;  ///< of the last record
 
     /// Whether a record of `bytes` fits with room for the footer that would follow `pending` others.
     bool fits(std::uint64_t bytes, std::uint64_t pending_bytes, std::size_t pending) const;
 };
+
+/// Whether the blocks that records will come to next were merely allocated. A sync that must note that such
+/// blocks are in use now takes a fifth longer, and the file system has to be asked whether it did.
+bool short_of_blocks(const active_segment& open);
+
+/// Does one step of writing zeros into them, and syncs.
+void write_ahead(active_segment& open);
 
 /// Bytes a segment needs to hold a first record of `bytes`.
 std::uint64_t segment_bytes_for(std::uint64_t bytes);

@@ -450,6 +450,19 @@ bool segmented_log::prepare_spare(std::size_t bytes_max) {
     return parts_->writing("prepare spare", [&] { return parts_->spares.prepare(bytes_max); });
 }
 
+bool segmented_log::write_ahead() {
+    return parts_->writing("write ahead", [&] {
+        if (!short_of_blocks()) return false;
+        log::write_ahead(parts_->active);
+        parts_->durable.store(parts_->end);
+        return short_of_blocks();
+    });
+}
+
+bool segmented_log::short_of_blocks() const {
+    return log::short_of_blocks(parts_->active);
+}
+
 std::uint64_t segmented_log::parts::file_bytes() const {
     return sealed.file_bytes() + active.file_bytes + spares.file_bytes() + snapshot_bytes * snapshots.size();
 }

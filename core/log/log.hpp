@@ -156,6 +156,14 @@ class segmented_log {
     /// No room for a spare is no failure.
     bool prepare_spare(std::size_t bytes_max);
 
+    /// Does one step of writing zeros into the blocks that records will come to, where they were merely
+    /// allocated, and syncs as `sync` does; true when more remains to do. The open segment of a spool that is
+    /// new or had no spare is one.
+    bool write_ahead();
+
+    /// Whether `write_ahead` has something to do.
+    bool short_of_blocks() const;
+
     /// How much is used and left. When only the reserve (two spares and a snapshot) is left, `left` is 0.
     space space_now() const;
 

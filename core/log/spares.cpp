@@ -93,7 +93,8 @@ void spare_pool::finish() {
 blank_segment spare_pool::take(std::uint64_t bytes_min) {
     const auto fits = [&](const spare& s) { return s.bytes >= bytes_min; };
     if (const auto found = std::ranges::find_if(ready_, fits); found != ready_.end()) {
-        blank_segment blank{found->name, directory_.open(found->name, open_mode::write), found->bytes};
+        blank_segment blank{found->name, directory_.open(found->name, open_mode::write), found->bytes,
+                            found->bytes};
         ready_.erase(found);
         return blank;
     }

@@ -21,6 +21,7 @@ struct blank_segment {
     std::string name;
     std::unique_ptr<file> opened;
     std::uint64_t bytes = 0;
+    std::uint64_t written_bytes = 0;  ///< so many from its beginning are zeros on disk, not merely allocated
 };
 
 class spare_pool {

@@ -53,7 +53,7 @@ void ask_for_change(int asked, const std::string& path) {
 
 class posix_file final : public file {
   public:
-    /// `asked` after each sync, unless it is -1.
+    /// `asked` after each sync of what was not written before, unless it is -1.
     posix_file(descriptor opened, std::string path, int asked)
         : descriptor_(std::move(opened)), path_(std::move(path)), asked_(asked) {}
 
@@ -73,6 +73,7 @@ class posix_file final : public file {
 
     using file::write;
     void write(std::uint64_t offset, std::span<const std::string_view> pieces) override {
+        const std::uint64_t from = offset;
         std::array<iovec, pieces_max> vector{};
         std::size_t skip = 0;  // bytes of the first piece that an earlier, short write took
         while (!pieces.empty()) {
@@ -94,18 +95,24 @@ class posix_file final : public file {
                 pieces = pieces.subspan(1);
             }
         }
+        apart_ = apart_ || from > written_;
+        written_ = std::max(written_, offset);
     }
 
     void sync() override {
         // Never repeated, not even after a signal: a second call would say nothing about the first one's
         // data.
         if (::fdatasync(descriptor_.get()) != 0) fail("sync " + path_);
-        if (asked_ >= 0) ask_for_change(asked_, path_);
+        if (asked_ < 0 || (noted_ == written_ && !apart_)) return;
+        ask_for_change(asked_, path_);
+        noted_ = written_;
     }
 
     void truncate(std::uint64_t size) override {
         if (retried([&] { return ::ftruncate(descriptor_.get(), static_cast<off_t>(size)); }) != 0)
             fail("truncate " + path_);
+        written_ = std::min(written_, size);
+        noted_ = std::min(noted_, size);
     }
 
     void allocate(std::uint64_t size) override {
@@ -126,6 +133,10 @@ class posix_file final : public file {
     const descriptor descriptor_;
     const std::string path_;
     const int asked_;
+    std::uint64_t written_ =
+        0;                     // from the file's beginning on, without a hole unless some were written apart
+    std::uint64_t noted_ = 0;  // of these: the file system has noted that their blocks are in use
+    bool apart_ = false;
 };
 
 void sync_path(int directory, const char* name, const std::string& path) {

@@ -39,7 +39,7 @@ void log_writer::finish() {
     if (thread_.joinable()) thread_.join();
 }
 
-void log_writer::submit(append_action turn, bool may_block) {
+bool log_writer::submit(append_action turn, bool may_block) {
     if (may_block && bytes_of(turn) <= inline_bytes_max) {
         std::unique_lock writing{writing_, std::try_to_lock};
         if (writing.owns_lock()) {
@@ -48,13 +48,19 @@ void log_writer::submit(append_action turn, bool may_block) {
                 lock.unlock();
                 work one;
                 one.turns.push_back(std::move(turn));
-                return carry_out(std::move(one));
+                carry_out(std::move(one), nullptr);
+                if (!log_.short_of_blocks()) return true;
+                lock.lock();
+                preparing_wanted_ = true;
+                changed_.notify_one();
+                return true;
             }
         }
     }
     const std::lock_guard lock{mutex_};
     waiting_.turns.push_back(std::move(turn));
     changed_.notify_one();
+    return false;
 }
 
 void log_writer::release(std::uint32_t stream, std::uint64_t offset) {
@@ -110,10 +116,10 @@ void log_writer::carry_out(const move_action& step) {
         now.moved = failure.what();
         if (log_.broken()) now.failure = failure.what();
     }
-    tell(now);
+    tell(now, &done_);
 }
 
-void log_writer::tell(const report& now) {
+void log_writer::tell(const report& now, event_fd* told) {
     const std::lock_guard lock{mutex_};
     if (now.appended) report_.appended = now.appended;
     if (now.durable) report_.durable = now.durable;
@@ -124,11 +130,11 @@ void log_writer::tell(const report& now) {
         report_.failure = now.failure;
         failed_ = true;
     }
-    done_.set();
+    if (told != nullptr) told->set();
 }
 
 // One pass: write everything, say so, sync once if anybody waits, say so.
-void log_writer::carry_out(work&& what) {
+void log_writer::carry_out(work&& what, event_fd* told) {
     report now;
     try {
         {
@@ -147,7 +153,7 @@ void log_writer::carry_out(work&& what) {
                 const std::lock_guard lock{mutex_};
                 report_.appended = now.appended;
             }
-            done_.set();
+            if (told != nullptr) told->set();
             log_.sync();
             {
                 const std::lock_guard lock{mutex_};
@@ -161,7 +167,7 @@ void log_writer::carry_out(work&& what) {
         now.durable.reset();
     }
     const bool good = now.failure.empty();
-    tell(now);
+    tell(now, told);
     for (const move_action& step : what.moves)
         if (good) carry_out(step);
 }
@@ -170,11 +176,9 @@ void log_writer::run() {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    bool spare_wanted = true;
     while (true) {
         std::unique_lock lock{mutex_};
-        if (waiting_.empty() && !ending_ && !spare_wanted)
-            changed_.wait(lock, [this] { return !waiting_.empty() || ending_; });
+        changed_.wait(lock, [this] { return !waiting_.empty() || ending_ || preparing_wanted_; });
         if (waiting_.empty() && ending_) return;
         work taken = std::exchange(waiting_, {});
         busy_ = !taken.empty();
@@ -182,21 +186,23 @@ void log_writer::run() {
         lock.unlock();
 
         const std::lock_guard writing{writing_};
-        if (!taken.empty()) {
-            carry_out(std::move(taken));
-            spare_wanted = true;
-        } else if (!failed) {
-            try {
-                spare_wanted = log_.prepare_spare(spare_step_bytes);
-            } catch (const std::exception&) {
-                spare_wanted = false;  // the next append will meet the same disk and say so
-            }
-        } else {
-            spare_wanted = false;
-        }
+        bool more = !failed;
+        if (!taken.empty())
+            carry_out(std::move(taken), &done_);
+        else if (!failed)
+            more = prepare();
         lock.lock();
+        preparing_wanted_ = more;
         busy_ = false;
     }
+}
+
+// One step of making ready what will be written; true when more remains to do. What fails here the next
+// append will meet again, and say so.
+bool log_writer::prepare() try {
+    return log_.write_ahead() || log_.prepare_spare(spare_step_bytes);
+} catch (const std::exception&) {
+    return false;
 }
 
 }  // namespace ferry

@@ -2,7 +2,7 @@
 //
 // What was handed over while the last sync ran is written together and synced once: group commit. When the
 // writer has nothing to do, a small turn is done right in the caller's thread, which spares two thread hops;
-// otherwise it zero-fills the next spare segment in small steps.
+// otherwise it zero-fills what will be written next, blocks and spare segments, in small steps.
 //
 // Threads: `submit`, `release`, `move`, `take_report` from the brain's thread. Failure: the first one is
 // reported and everything after it is left undone.
@@ -33,14 +33,15 @@ class log_writer {
         std::string failure;
     };
 
-    /// `done` is set whenever there is something to report.
+    /// `done` is set whenever the writer's thread has something to report.
     log_writer(log::segmented_log& log, event_fd& done);
     ~log_writer();
     log_writer(const log_writer&) = delete;
     log_writer& operator=(const log_writer&) = delete;
 
-    /// `may_block`: the caller has nothing else to do, so a small turn may be done in its thread.
-    void submit(append_action turn, bool may_block);
+    /// `may_block`: the caller has nothing else to do, so a small turn may be done in its thread. True when
+    /// it was, and the report is there.
+    bool submit(append_action turn, bool may_block);
     void release(std::uint32_t stream, std::uint64_t offset);
     /// Done after everything that was submitted before; at most one that is answered at a time.
     void move(move_action step);
@@ -64,10 +65,11 @@ class log_writer {
         bool empty() const noexcept { return turns.empty() && releases.empty() && moves.empty(); }
     };
     void run();
-    void carry_out(work&& what);
+    void carry_out(work&& what, event_fd* told);
     void carry_out(const move_action& step);
     void append(const append_action& turn, report& into);
-    void tell(const report& now);
+    bool prepare();
+    void tell(const report& now, event_fd* told);
 
     log::segmented_log& log_;
     event_fd& done_;
@@ -79,6 +81,7 @@ class log_writer {
     report report_;
     counters counters_;
     bool busy_ = false;
+    bool preparing_wanted_ = true;
     bool ending_ = false;
     bool failed_ = false;
     std::thread thread_;

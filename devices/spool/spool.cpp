@@ -133,7 +133,7 @@ struct spool::parts {
 
     void run();
     void receive_frames();
-    void obey(actions what, bool idle);
+    bool obey(actions what, bool idle);
     void send(send_action&& what);
     void take_report();
     void turn();
@@ -298,10 +298,12 @@ void spool::parts::send(send_action&& what) {
     zmq_msg_send(static_cast<zmq_msg_t*>(body.native()), router.handle(), 0);
 }
 
-void spool::parts::obey(actions what, bool idle) {
+// True when something was written, and synced, right here.
+bool spool::parts::obey(actions what, bool idle) {
     full.clear();
+    bool written = false;
     for (send_action& each : what.sends) send(std::move(each));
-    for (append_action& each : what.appends) writer->submit(std::move(each), idle);
+    for (append_action& each : what.appends) written = writer->submit(std::move(each), idle) || written;
     for (const release_action& each : what.releases) writer->release(each.stream, each.offset);
     for (move_action& each : what.moves) writer->move(std::move(each));
     if (what.look) thinking->held(found->log.held(), read_clocks());
@@ -326,6 +328,7 @@ void spool::parts::obey(actions what, bool idle) {
         session_of.erase(route->second);
         route_of.erase(route);
     }
+    return written;
 }
 
 void spool::parts::take_report() {
@@ -395,7 +398,10 @@ void spool::parts::turn() {
     if (ports->step(*thinking, now)) drained = false;
     actions next = thinking->take_actions(read_clocks());
     const bool nothing = next.empty();
-    obey(std::move(next), drained);
+    if (obey(std::move(next), drained)) {
+        take_report();
+        obey(thinking->take_actions(read_clocks()), false);  // whoever waited for the disk is told at once
+    }
     publish_stats();
     wait_for_event(!nothing || !drained);
 }

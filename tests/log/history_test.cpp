@@ -70,6 +70,7 @@ class history {
             case 11:
             case 12:
                 attempt([&] { log_->prepare_spare(1 + below(segment_bytes_ / 2)); });
+                if (below(2) == 0) attempt([&] { fill_ahead(); });
                 break;
             case 13:
                 attempt([&] { snapshot(); });
@@ -110,6 +111,11 @@ class history {
             crash();
             reopen();
         }
+    }
+
+    void fill_ahead() {
+        log_->write_ahead();
+        if (log_->durable() == log_->end()) synced_ = list_.size();
     }
 
     void append() {

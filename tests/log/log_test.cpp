@@ -305,6 +305,63 @@ TEST_CASE("log: whichever step of making a spare finds no room, it is no failure
     }
 }
 
+TEST_CASE("log: blocks that were merely allocated are filled ahead of the records, and synced with them") {
+    fault_disk disk;
+    constexpr std::uint64_t large = 16 << 20;
+    {
+        log_session log{disk, large};
+        log.put("not synced yet");
+        CHECK(log->short_of_blocks());
+        int steps = 1;
+        while (log->write_ahead()) ++steps;
+        CHECK(steps == 4);  // of 1 MiB, to 4 MiB behind the last record
+        CHECK(log->durable() == log->end());
+        CHECK_FALSE(log->short_of_blocks());
+        for (int i = 0; i < 9; ++i) log.fill(1, 1, 100'000);
+        CHECK(log->short_of_blocks());
+        CHECK_FALSE(log->write_ahead());
+        CHECK(log->durable() == log->end());
+        log.put("not synced yet");
+        CHECK_FALSE(log->write_ahead());  // nothing to do, and so nothing is synced
+        CHECK(log->durable() < log->end());
+        for (int i = 0; i < 60; ++i) log.fill(1, 1, 100'000);  // beyond what was filled
+        while (log->write_ahead()) {}
+        log->sync();
+    }
+    disk.power_cut();
+    log_session log{disk, large};
+    CHECK(log.texts(1, 0, 1 << 20).size() == 71);
+    CHECK(log->opened().damages.empty());
+}
+
+TEST_CASE("log: a segment that was a spare is full of zeros already") {
+    fault_disk disk;
+    log_session log{disk};
+    while (log->prepare_spare(1 << 20)) {}
+    while (log->write_ahead()) {}
+    log.fill(40);
+    CHECK_FALSE(log->short_of_blocks());
+}
+
+TEST_CASE("log: no room for blocks ahead is no failure, a sync of them that fails is one") {
+    fault_disk full;
+    log_session without{full};
+    without.put("before");
+    full.fail_call(1, fault::no_space);
+    CHECK_FALSE(without->write_ahead());
+    REQUIRE(full.failed());
+    CHECK_FALSE(without->broken());
+    CHECK_FALSE(without->short_of_blocks());
+    CHECK(without->durable() == without->end());
+    fault_disk bad;
+    log_session log{bad};
+    log.put("doubtful");
+    bad.fail_call(2, fault::io_error);
+    CHECK_THROWS_AS(log->write_ahead(), std::system_error);
+    CHECK(log->broken());
+    CHECK(log->durable() < log->end());
+}
+
 TEST_CASE("log: without room there is no spare, and that is no failure") {
     fault_disk disk;
     log_session log{disk};
@@ -376,6 +433,7 @@ TEST_CASE(
             log->sync();
             kept = log.next();
             log->prepare_spare(9000);
+            log->write_ahead();
             if (round % 2 == 1) log->save_snapshot(std::to_string(kept));
             if (round == 3) log->release(1, 10);
         }

@@ -112,11 +112,15 @@ TEST_CASE("storage: a sync that returns 0 where the file system takes no change 
     const auto written_before = disk.open("a", open_mode::write);
     bool refused = false;
     bool of_fresh = false;
+    bool of_written_over = true;
     bool of_directory = false;
     bool of_written_before = true;
     std::thread{[&] {
         refused = refuse(SYS_fallocate, SYS_fallocate, EROFS);
         if (!refused) return;
+        fresh->write(0, "y");
+        of_written_over = fails([&] { fresh->sync(); }, std::errc::read_only_file_system);
+        fresh->write(1, "z");
         of_fresh = fails([&] { fresh->sync(); }, std::errc::read_only_file_system);
         of_directory = fails([&] { disk.sync_directory(); }, std::errc::read_only_file_system);
         of_written_before = fails([&] { written_before->sync(); }, std::errc::read_only_file_system);
@@ -127,7 +131,9 @@ TEST_CASE("storage: a sync that returns 0 where the file system takes no change 
     }
     CHECK(of_fresh);
     CHECK(of_directory);
-    CHECK_FALSE(of_written_before);  // it needs none: only data is written over
+    // These need none: only data is written over.
+    CHECK_FALSE(of_written_before);
+    CHECK_FALSE(of_written_over);
 }
 
 TEST_CASE("storage: a full disk, or one that cannot be asked for a change, is no failed sync") {
