@@ -272,6 +272,15 @@ socket::readiness socket::wait_outside(std::unique_lock<std::mutex>& lock, waite
             .peers = watched[4].revents != 0};
 }
 
+// For a call that does not wait. What it reads libzmq has looked for; for room it has not.
+template <typename Attempt>
+outcome socket::attempt_again(short events, Attempt attempt) {
+    const bool room = events != ZMQ_POLLIN && (socket_.get(zmq::sockopt::events) & events) != 0;
+    const bool done = room && attempt();
+    wake_waiters(nullptr, true);
+    return done ? outcome::done : stopped() ? outcome::stopped : outcome::timed_out;
+}
+
 template <typename Attempt>
 outcome socket::attempt_until(short events, std::optional<duration> wait, Attempt attempt) {
     std::unique_lock lock{mutex_};
@@ -279,6 +288,7 @@ outcome socket::attempt_until(short events, std::optional<duration> wait, Attemp
         wake_waiters(nullptr, true);
         return outcome::done;
     }
+    if (wait && *wait <= duration{0}) return attempt_again(events, attempt);
     const deadline end{wait};
     waiter self{events, event_of_this_thread()};
     waiters_.push_back(&self);
@@ -293,8 +303,10 @@ outcome socket::attempt_until(short events, std::optional<duration> wait, Attemp
     } on_return{*this, self};
     readiness ready{.edge = true, .stop = false, .peers = false};
     while (true) {
-        // The attempt itself may have eaten an edge: another waiter's, or the one that came just behind it.
-        const int now_ready = wake_waiters(&self, ready.edge);
+        // The attempt itself may have eaten an edge: another waiter's, or, unless it was to receive, the one
+        // that came just behind it.
+        const bool alone = events == ZMQ_POLLIN && waiters_.size() == 1;
+        const int now_ready = alone ? 0 : wake_waiters(&self, ready.edge);
         if ((now_ready & events) != 0 && attempt()) return outcome::done;
         ready = wait_outside(lock, self, end.left());
         if (ready.peers) absorb();

@@ -123,6 +123,8 @@ class socket {
     };
     template <typename Attempt>
     outcome attempt_until(short events, std::optional<duration> wait, Attempt attempt);
+    template <typename Attempt>
+    outcome attempt_again(short events, Attempt attempt);
     bool end_of_lost(std::span<frame> rest);
     void wake_changed();
     int wake_waiters(const waiter* self, bool edge);
