@@ -52,6 +52,12 @@ sample put(const std::string& directory, std::size_t size) {
     return rate_of(producer.line());
 }
 
+sample confirm(const std::string& directory) {
+    const fresh_spool spool{directory};
+    child producer{{"confirm", spool.endpoint()}};
+    return {rate_of(producer.line()).p50_us, 0};
+}
+
 sample take(const std::string& directory, std::size_t size) {
     const fresh_spool spool{directory};
     spool.fill(size, backlog_of(size));
@@ -156,10 +162,12 @@ std::vector<bench_case> all_cases(const std::string& directory, const std::strin
     for (const std::size_t size : {64, 1024}) add_device("forwarder", "pub", size);
     add_device("forwarder", "pub-batch", 64);
     add_device("streamer", "push", 64);
-    add_rival_cases(all, directory,
-                    {[=](std::size_t size) { return put(directory, size); },
-                     [=](std::size_t size) { return put_and_take(directory, size); }});
-    add_disk_cases(all, directory);
+    const durable_hop hop{[=](std::size_t size) { return put(directory, size); },
+                          [=](std::size_t size) { return put_and_take(directory, size); },
+                          [=] { return confirm(directory); }};
+    add_rival_cases(all, directory, hop);
+    add_disk_cases(all, directory, hop);
+    add_many_cases(all, directory);
     for (const std::size_t size : {100, 1024})
         all.push_back({"take and ack", size, "msg/s", "", [=] { return take(directory, size); }, {}});
     all.push_back(

@@ -30,6 +30,7 @@ struct bench_case {
 struct durable_hop {
     std::function<sample(std::size_t)> put;
     std::function<sample(std::size_t)> put_and_take;
+    std::function<sample()> confirm;  ///< one after the other: how long each takes
 };
 
 /// `directory` is for the spools; `ferry` is the command line's binary.
@@ -39,7 +40,9 @@ void add_delay_cases(std::vector<bench_case>& all, const std::string& directory)
 /// A spool beside a bare hop and beside the queue servers that are installed.
 void add_rival_cases(std::vector<bench_case>& all, const std::string& directory, const durable_hop& ferry);
 /// The disk's own rate beside the log's, and one message at a time.
-void add_disk_cases(std::vector<bench_case>& all, const std::string& directory);
+void add_disk_cases(std::vector<bench_case>& all, const std::string& directory, const durable_hop& ferry);
+/// Requests under way at the same time, producers and consumers side by side.
+void add_many_cases(std::vector<bench_case>& all, const std::string& directory);
 /// Restarts with a backlog; what many streams and groups cost.
 void add_backlog_cases(std::vector<bench_case>& all, const std::string& directory);
 /// Where the time goes: syncs, bytes, threads.

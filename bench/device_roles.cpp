@@ -5,6 +5,7 @@
 #include "bench/flow.hpp"
 #include "bench/roles.hpp"
 #include "ferry/forwarder.hpp"
+#include "ferry/queue.hpp"
 #include "ferry/streamer.hpp"
 
 namespace ferry::bench {
@@ -44,10 +45,16 @@ void run_proxy(zmq::socket_type front_type, zmq::socket_type back_type) {
 }  // namespace
 
 void device_role(const words& arguments) {
-    const bool is_streamer = arguments.at(1) == "streamer";
-    if (arguments.at(0) == "ferry") return is_streamer ? run_device<streamer>() : run_device<forwarder>();
-    is_streamer ? run_proxy(zmq::socket_type::pull, zmq::socket_type::push)
-                : run_proxy(zmq::socket_type::xsub, zmq::socket_type::xpub);
+    struct device {
+        void (*ours)();
+        zmq::socket_type front, back;
+    };
+    using enum zmq::socket_type;
+    static const std::map<std::string, device> all = {{"streamer", {run_device<streamer>, pull, push}},
+                                                      {"forwarder", {run_device<forwarder>, xsub, xpub}},
+                                                      {"queue", {run_device<ferry::queue>, router, dealer}}};
+    const device& wanted = all.at(arguments.at(1));
+    arguments.at(0) == "ferry" ? wanted.ours() : run_proxy(wanted.front, wanted.back);
 }
 
 }  // namespace ferry::bench

@@ -20,12 +20,6 @@ sample append(const std::string& directory, const std::string& who) {
     return {blocks.value * block_megabytes, 0};
 }
 
-sample confirm(const std::string& directory) {
-    const fresh_spool spool{directory};
-    child producer{{"confirm", spool.endpoint()}};
-    return {rate_of(producer.line()).p50_us, 0};
-}
-
 sample sync_and_round_trip(const std::string& directory) {
     const std::string path = directory + "/echo";
     child echo{{"sync-echo", path}};
@@ -38,12 +32,12 @@ sample sync_and_round_trip(const std::string& directory) {
 
 }  // namespace
 
-void add_disk_cases(std::vector<bench_case>& all, const std::string& directory) {
+void add_disk_cases(std::vector<bench_case>& all, const std::string& directory, const durable_hop& ferry) {
     all.push_back({"log append, synced", 256 << 10, "MB/s", "pwrite + fdatasync",
                    [=] { return append(directory, "ferry"); }, [=] { return append(directory, "plain"); },
                    5});
-    all.push_back({"one put, confirmed, p50", 100, "us", "a sync and a round trip",
-                   [=] { return confirm(directory); }, [=] { return sync_and_round_trip(directory); }, 5});
+    all.push_back({"one put, confirmed, p50", 100, "us", "a sync and a round trip", ferry.confirm,
+                   [=] { return sync_and_round_trip(directory); }, 5});
 }
 
 }  // namespace ferry::bench

@@ -37,6 +37,7 @@ const role_table& own_roles() {
         {"sync-echo", sync_echo_role},
         {"sync-ask", sync_ask_role},
         {"device", device_role},
+        {"ask-many", ask_many_role},
         {"fill-late", fill_late_role},
         {"crowd", crowd_role},
         {"scatter", scatter_role},
@@ -48,6 +49,7 @@ const role_table& own_roles() {
 #ifdef FERRY_BENCH_REDIS
         {"redis-put", redis_put_role},
         {"redis-take", redis_take_role},
+        {"redis-confirm", redis_confirm_role},
 #endif
 #ifdef FERRY_BENCH_NATS
         {"nats-make", nats_make_role},

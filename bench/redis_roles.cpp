@@ -66,6 +66,20 @@ void redis_put_role(const words& arguments) {
     measure_and_go_on(step, [&] { return confirmed; });
 }
 
+void redis_confirm_role(const words& arguments) {
+    const connection to = connected(arguments.at(0));
+    meter meter{hop_window};
+    for (numbered_body body{std::stoul(arguments.at(1))}; !meter.over();) {
+        const std::string_view payload = body.next(read_clocks().monotonic_ns);
+        const char* command[] = {"XADD", "bench", "*", "p", payload.data()};
+        const std::size_t lengths[] = {4, 5, 1, 1, payload.size()};
+        redisAppendCommandArgv(to.get(), 5, command, lengths);
+        next_reply(*to);
+        meter.take(payload);
+    }
+    meter.report();
+}
+
 void redis_take_role(const words& arguments) {
     const connection from = connected(arguments.at(0));
     append(*from, {"XGROUP", "CREATE", "bench", "g", "0", "MKSTREAM"});

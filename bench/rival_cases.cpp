@@ -145,6 +145,15 @@ sample rival(const std::string& program, const std::string& directory, const std
     return slower(producer, consumer);
 }
 
+template <typename Server>
+sample one_by_one(const std::string& program, const std::string& directory, const std::string& prefix,
+                  std::size_t size) {
+    const scratch room{directory};
+    Server at{program, room.path};
+    child producer{{prefix + "-confirm", at.port, std::to_string(size)}};
+    return {rate_of(producer.line()).p50_us, 0};
+}
+
 }  // namespace
 
 void add_rival_cases(std::vector<bench_case>& all, const std::string& directory, const durable_hop& ferry) {
@@ -158,10 +167,14 @@ void add_rival_cases(std::vector<bench_case>& all, const std::string& directory,
     };
     add("bare hop", [=](std::size_t size, bool both) { return bare(directory, size, both); });
 #ifdef FERRY_BENCH_REDIS
-    if (const std::string program = installed("redis-server"); !program.empty())
-        add("Redis Streams, appendfsync always", [=](std::size_t size, bool both) {
+    if (const std::string program = installed("redis-server"); !program.empty()) {
+        const std::string name = "Redis Streams, appendfsync always";
+        add(name, [=](std::size_t size, bool both) {
             return rival<redis>(program, directory, "redis", size, both);
         });
+        all.push_back({"one put, confirmed, p50", 100, "us", name, ferry.confirm,
+                       [=] { return one_by_one<redis>(program, directory, "redis", 100); }, 5});
+    }
 #endif
 #ifdef FERRY_BENCH_NATS
     if (const std::string program = installed("nats-server"); !program.empty())

@@ -12,8 +12,10 @@
 //                                            credit (flow.hpp), and RESULT
 //     answer WHO ENDPOINT                    repeats questions, until it is killed
 //     ask WHO ENDPOINT SIZE RATE MS          RESULT of answers
+//     ask-many WHO ENDPOINT SIZE MANY        the same, with so many questions under way: of as many threads,
+//                                            plain of one
 //     inproc WHO KIND SIZE RATE MS           both sides in one process; RESULT
-//     device WHO KIND                        streamer or forwarder; plain is zmq_proxy
+//     device WHO KIND                        streamer, forwarder or queue; plain is zmq_proxy
 //     subscribe ENDPOINT MANY TOPIC          so many subscriptions, TOPIC last; RESULT of the time to its
 //                                            first message, then RESULT
 //     spool DIRECTORY                        until it is killed
@@ -43,6 +45,7 @@
 //     bare-put ENDPOINT SIZE [MS]            as put, at a bare hop
 //     bare-take ENDPOINT [MS]                as take-on
 //     redis-put PORT SIZE, redis-take PORT   the same at other servers, where they are installed
+//     redis-confirm PORT SIZE                as confirm
 //     nats-make PORT, nats-put PORT SIZE, nats-take PORT
 //     rabbit-make PORT QUEUE_TYPE, rabbit-put PORT SIZE, rabbit-take PORT
 // clang-format on
@@ -77,6 +80,7 @@ void send_role(const words& arguments);
 void receive_role(const words& arguments);
 void answer_role(const words& arguments);
 void ask_role(const words& arguments);
+void ask_many_role(const words& arguments);
 void inproc_role(const words& arguments);
 void device_role(const words& arguments);
 void spool_role(const words& arguments);
@@ -103,6 +107,7 @@ void bare_put_role(const words& arguments);
 void bare_take_role(const words& arguments);
 void redis_put_role(const words& arguments);
 void redis_take_role(const words& arguments);
+void redis_confirm_role(const words& arguments);
 void nats_make_role(const words& arguments);
 void nats_put_role(const words& arguments);
 void nats_take_role(const words& arguments);
