@@ -1,7 +1,6 @@
-// Requests under way at the same time: by ferry's threads, and by a bare DEALER that waits for none.
+// Requests under way at the same time, by a requester and by a bare DEALER.
+#include <deque>
 #include <stdexcept>
-#include <thread>
-#include <vector>
 #include <zmq.hpp>
 
 #include "bench/meter.hpp"
@@ -12,24 +11,19 @@
 namespace ferry::bench {
 namespace {
 
-// Each thread has one request under way; they share a requester, as a program's threads do.
-void ask_by_threads(const std::string& where, std::size_t size, std::uint64_t many) {
+void ask_by_requester(const std::string& where, std::size_t size, std::uint64_t many) {
     context context;
     requester asks{context, ferry::connect(where)};
-    std::atomic<bool> over{false};
-    std::atomic<std::uint64_t> answered{0};
-    std::vector<std::jthread> others;
-    const auto ask = [&](numbered_body& body) {
-        if (!asks.request(body.next())) throw std::runtime_error{"no reply"};
-        answered.fetch_add(1, std::memory_order_relaxed);
-    };
-    for (std::uint64_t i = 1; i < many; ++i)
-        others.emplace_back([&] {
-            for (numbered_body body{size}; !over;) ask(body);
-        });
     numbered_body body{size};
-    measure([&] { ask(body); }, [&] { return answered.load(); });
-    over = true;
+    std::deque<pending_answer> under_way;
+    std::uint64_t answered = 0;
+    const auto step = [&] {
+        while (under_way.size() < many) under_way.push_back(asks.send(body.next()));
+        if (under_way.front().wait().kind != answer_kind::answered) throw std::runtime_error{"no reply"};
+        under_way.pop_front();
+        ++answered;
+    };
+    measure(step, [&] { return answered; });
 }
 
 void ask_by_dealer(const std::string& where, std::size_t size, std::uint64_t many) {
@@ -56,7 +50,7 @@ void ask_by_dealer(const std::string& where, std::size_t size, std::uint64_t man
 }  // namespace
 
 void ask_many_role(const words& arguments) {
-    (arguments.at(0) == "ferry" ? ask_by_threads : ask_by_dealer)(
+    (arguments.at(0) == "ferry" ? ask_by_requester : ask_by_dealer)(
         arguments.at(1), std::stoul(arguments.at(2)), std::stoull(arguments.at(3)));
 }
 

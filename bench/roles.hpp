@@ -12,8 +12,7 @@
 //                                            credit (flow.hpp), and RESULT
 //     answer WHO ENDPOINT                    repeats questions, until it is killed
 //     ask WHO ENDPOINT SIZE RATE MS          RESULT of answers
-//     ask-many WHO ENDPOINT SIZE MANY        the same, with so many questions under way: of as many threads,
-//                                            plain of one
+//     ask-many WHO ENDPOINT SIZE MANY        the same, with so many questions under way
 //     inproc WHO KIND SIZE RATE MS           both sides in one process; RESULT
 //     device WHO KIND                        streamer, forwarder or queue; plain is zmq_proxy
 //     subscribe ENDPOINT MANY TOPIC          so many subscriptions, TOPIC last; RESULT of the time to its

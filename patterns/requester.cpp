@@ -12,6 +12,7 @@
 #include "core/random_id.hpp"
 #include "core/request_id.hpp"
 #include "core/socket.hpp"
+#include "ferry/error.hpp"
 #include "patterns/outgoing.hpp"
 
 namespace ferry {
@@ -25,10 +26,16 @@ constexpr duration backoff_max = 5s;
 // Each endpoint has a socket of its own, so that an attempt goes to one that is connected. Of the threads
 // that wait for replies one leads: it reads for all and hands each reply to its request; the others follow.
 struct requester::parts {
-    // One call of `ask`, on its stack.
+    // One request, with whoever waits for it.
     struct asking {
+        asking() : end{duration{0}} {}
+        asking(message what, duration timeout) : question{std::move(what)}, end{timeout} {}
+        message question;
+        const deadline end;
         std::string id;
         std::condition_variable changed;
+        bool under_way = false;  // an attempt was made that nobody has waited for yet
+        std::size_t line = 0;    // where
         bool done = false;
         answer result;
         steady_time sent_at;
@@ -38,7 +45,7 @@ struct requester::parts {
 
     bool usable(std::size_t line);
     outcome find_line(const deadline& end, std::size_t& line);
-    bool send(asking& self, const message& question, std::size_t line);
+    bool send(asking& self);
     void read_all();
     bool answered_now(const asking& self);
     void read_until_answered(const asking& self, const deadline& end);
@@ -47,8 +54,13 @@ struct requester::parts {
     outcome wait_for_reply(asking& self, std::optional<duration> wait);
     void lead(asking& self, const deadline& end, std::unique_lock<std::mutex>& lock);
     void pass_lead(const asking& self);
-    answer_kind run(asking& self, const message& question, const deadline& end);
-    answer ask(message question, std::chrono::milliseconds timeout);
+    void begin(asking& self);
+    void send_ahead(asking& self);
+    bool many_unanswered() const;
+    outcome attempt(asking& self);
+    answer_kind run(asking& self);
+    answer finish(asking& self);
+    void close(asking& self, answer_kind how);
 
     requester_options options;
     const std::string id = random_id();
@@ -64,6 +76,8 @@ struct requester::parts {
     std::unordered_map<std::string, asking*> open;
     std::vector<asking*> followers;
     bool led = false;
+    std::size_t unanswered_now = 0;
+    std::vector<asking*> room_wanted;  // of no request: who waits until fewer are unanswered
 };
 
 requester::parts::parts(ferry::context& context, const ferry::endpoints& where, requester_options chosen)
@@ -97,16 +111,16 @@ outcome requester::parts::find_line(const deadline& end, std::size_t& line) {
     return ferry::socket::wait_any(all, end.left(), look);
 }
 
-bool requester::parts::send(asking& self, const message& question, std::size_t line) {
+bool requester::parts::send(asking& self) {
     std::vector<frame> frames;
     frames.reserve(5);
     frames.emplace_back(self.id);
     frames.emplace_back();
-    const bool enveloped = question.sent_by().has_value();
-    for (frame& each : to_frames(question, enveloped ? envelope_mode::full : envelope_mode::none))
+    const bool enveloped = self.question.sent_by().has_value();
+    for (frame& each : to_frames(self.question, enveloped ? envelope_mode::full : envelope_mode::none))
         frames.push_back(std::move(each));
     self.sent_at = std::chrono::steady_clock::now();
-    return all[line]->send(frames, duration{0}) == outcome::done;
+    return all[self.line]->send(frames, duration{0}) == outcome::done;
 }
 
 void requester::parts::complain(event_kind kind, const char* why, std::atomic<std::uint64_t>& count) {
@@ -143,6 +157,12 @@ void requester::parts::take(std::vector<frame> frames) {
     }
     self.result.content = std::move(decoded.content);
     self.changed.notify_one();
+    --unanswered_now;
+    if (many_unanswered()) return;
+    for (asking* each : std::exchange(room_wanted, {})) {
+        each->done = true;
+        each->changed.notify_one();
+    }
 }
 
 void requester::parts::pass_lead(const asking& self) {
@@ -209,30 +229,38 @@ outcome requester::parts::wait_for_reply(asking& self, std::optional<duration> w
     return how;
 }
 
-answer_kind requester::parts::run(asking& self, const message& question, const deadline& end) {
+outcome requester::parts::attempt(asking& self) {
+    const outcome found = find_line(self.end, self.line);
+    if (found != outcome::done) return found;
+    ++self.result.attempts;
+    static_cast<void>(send(self));  // no room is as good as no answer
+    return outcome::done;
+}
+
+answer_kind requester::parts::run(asking& self) {
     duration pause = options.backoff;
     while (true) {
-        std::size_t line = 0;
-        const outcome found = find_line(end, line);
-        if (found == outcome::stopped) return answer_kind::stopped;
-        if (found == outcome::timed_out)
+        const outcome made = self.under_way ? outcome::done : attempt(self);
+        if (made == outcome::stopped) return answer_kind::stopped;
+        if (made == outcome::timed_out)
             return self.result.attempts == 0 ? answer_kind::no_peer : answer_kind::timed_out;
-        ++self.result.attempts;
+        self.under_way = false;
         const bool last = self.result.attempts >= options.attempts;
         const unsigned shares = last ? 1 : options.attempts - self.result.attempts + 1;
-        static_cast<void>(send(self, question, line));  // no room is as good as no answer
-        outcome how = wait_for_reply(self, *end.left() / shares);
+        outcome how = wait_for_reply(self, *self.end.left() / shares);
         if (how == outcome::stopped) return answer_kind::stopped;
-        if (how == outcome::timed_out) preferred = (line + 1) % all.size();
+        if (how == outcome::timed_out) preferred = (self.line + 1) % all.size();
         if (how == outcome::done && (self.result.kind != answer_kind::no_peer || last))
             return self.result.kind;
-        if (last || end.passed()) return how == outcome::done ? answer_kind::no_peer : answer_kind::timed_out;
+        if (last || self.end.passed())
+            return how == outcome::done ? answer_kind::no_peer : answer_kind::timed_out;
         {
             // A queue without workers may have one by the next attempt.
             const std::lock_guard lock{mutex};
             self.done = false;
+            ++unanswered_now;
         }
-        how = wait_for_reply(self, std::min(pause, *end.left()));
+        how = wait_for_reply(self, std::min(pause, *self.end.left()));
         if (how == outcome::stopped) return answer_kind::stopped;
         if (how == outcome::done && self.result.kind != answer_kind::no_peer) return self.result.kind;
         pause = std::min(pause * 2, backoff_max);
@@ -240,33 +268,64 @@ answer_kind requester::parts::run(asking& self, const message& question, const d
     }
 }
 
-answer requester::parts::ask(message question, std::chrono::milliseconds timeout) {
+void requester::parts::begin(asking& self) {
+    message& question = self.question;
     if (goes_enveloped(question, options.envelope)) question.set_sent_by({id, 1, 0, read_clocks().wall_ns});
-    asking self;
     self.id = make_request_id(id, ++asked);
+    const std::lock_guard lock{mutex};
+    open.emplace(self.id, &self);
+    ++unanswered_now;
+}
+
+// Replies that nobody reads wait in queues, and repliers drop those that find these full. libzmq tells a
+// sender of room in steps of half a queue.
+bool requester::parts::many_unanswered() const {
+    const int mark = options.socket.high_water_mark;
+    return mark > 0 && unanswered_now > static_cast<std::size_t>(std::max(mark / 2, 1));
+}
+
+void requester::parts::send_ahead(asking& self) {
+    asking room;
     {
         const std::lock_guard lock{mutex};
-        open.emplace(self.id, &self);
+        room.done = !many_unanswered();
+        if (!room.done) room_wanted.push_back(&room);
     }
-    struct closing {
-        parts& owner;
-        asking& self;
-        ~closing() {
-            const std::lock_guard lock{owner.mutex};
-            owner.open.erase(self.id);
-        }
-    } const at_end{*this, self};
-    const answer_kind kind = run(self, question, deadline{timeout});
+    const outcome how = room.done ? outcome::done : wait_for_reply(room, self.end.left());
+    {
+        const std::lock_guard lock{mutex};
+        std::erase(room_wanted, &room);
+    }
+    const bool ready = how == outcome::done && find_line(deadline{duration{0}}, self.line) == outcome::done;
+    if (!ready || !send(self)) return;
+    ++self.result.attempts;
+    self.under_way = true;
+}
+
+void requester::parts::close(asking& self, answer_kind how) {
     const std::lock_guard lock{mutex};
-    self.done = true;  // a reply between here and the end is late
-    self.result.kind = kind;
-    if (kind == answer_kind::answered)
+    open.erase(self.id);
+    if (!self.done) --unanswered_now;
+    self.result.kind = how;
+    if (how == answer_kind::answered)
         ++answered;
-    else if (kind == answer_kind::refused)
+    else if (how == answer_kind::refused)
         ++refused;
     else
         ++unanswered;
-    return std::move(self.result);
+}
+
+answer requester::parts::finish(asking& self) {
+    {
+        struct closing {
+            parts& owner;
+            asking& self;
+            answer_kind how = answer_kind::timed_out;
+            ~closing() { owner.close(self, how); }
+        } at_end{*this, self};
+        at_end.how = run(self);
+    }
+    return std::move(self.result);  // a reply that comes now is late
 }
 
 requester::requester(ferry::context& context, const ferry::endpoints& where, requester_options options) {
@@ -287,7 +346,41 @@ std::optional<message> requester::request(message question) {
 }
 
 answer requester::ask(message question, std::optional<std::chrono::milliseconds> timeout) {
-    return parts_->ask(std::move(question), timeout.value_or(parts_->options.timeout));
+    parts::asking self{std::move(question), timeout.value_or(parts_->options.timeout)};
+    parts_->begin(self);
+    return parts_->finish(self);
+}
+
+struct pending_answer::parts {
+    requester::parts& of;
+    requester::parts::asking self;
+    bool open = true;
+};
+
+pending_answer requester::send(message question, std::optional<std::chrono::milliseconds> timeout) {
+    std::unique_ptr<pending_answer::parts> made{
+        new pending_answer::parts{*parts_, {std::move(question), timeout.value_or(parts_->options.timeout)}}};
+    parts_->begin(made->self);
+    pending_answer pending{std::move(made)};
+    parts_->send_ahead(pending.parts_->self);
+    return pending;
+}
+
+pending_answer::pending_answer(std::unique_ptr<parts> of) : parts_{std::move(of)} {}
+pending_answer::pending_answer(pending_answer&&) noexcept = default;
+pending_answer& pending_answer::operator=(pending_answer&& other) noexcept {
+    const pending_answer gone{std::move(*this)};
+    parts_ = std::move(other.parts_);
+    return *this;
+}
+pending_answer::~pending_answer() {
+    if (parts_ && parts_->open) parts_->of.close(parts_->self, answer_kind::timed_out);
+}
+
+answer pending_answer::wait() {
+    if (!parts_ || !parts_->open) throw error{errc::bad_argument, "an answer is waited for once"};
+    parts_->open = false;
+    return parts_->of.finish(parts_->self);
 }
 
 bool requester::connected() {

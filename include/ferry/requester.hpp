@@ -8,8 +8,10 @@
 // Threads: all calls from any thread, any number of requests in flight; no thread of its own.
 // Failure: the constructor throws when an endpoint cannot be used. Plain REP and ROUTER peers serve as well.
 //
-//     ferry::requester calc{context, ferry::connect("tcp://127.0.0.1:5560"), {.timeout = 500ms, .attempts =
-//     3}}; std::optional<ferry::message> answer = calc.request(ferry::pack(std::pair{19, 23}));
+//     ferry::requester calc{context, ferry::connect("tcp://127.0.0.1:5560"), {.timeout = 500ms}};
+//     std::optional<ferry::message> answer = calc.request(ferry::pack(std::pair{19, 23}));
+//     ferry::pending_answer first = calc.send("one"), second = calc.send("two");
+//     use(first.wait(), second.wait());
 #pragma once
 
 #include <chrono>
@@ -64,6 +66,23 @@ struct answer {
     duration took{0};       ///< from the last attempt's start to the reply
 };
 
+/// A request that is under way: a claim on its answer. It must not outlive its requester.
+class pending_answer {
+  public:
+    ~pending_answer();  ///< gives the request up when nobody waited for it
+    pending_answer(pending_answer&&) noexcept;
+    pending_answer& operator=(pending_answer&&) noexcept;
+
+    /// The answer, as `ask` would give it; once. Attempts after the first are made only while somebody waits.
+    answer wait();
+
+  private:
+    friend class requester;
+    struct parts;
+    explicit pending_answer(std::unique_ptr<parts> of);
+    std::unique_ptr<parts> parts_;
+};
+
 class requester {
   public:
     requester(ferry::context& context, const ferry::endpoints& where, requester_options options = {});
@@ -77,6 +96,11 @@ class requester {
     /// The whole story. `timeout` takes the place of the option's.
     answer ask(message question, std::optional<std::chrono::milliseconds> timeout = std::nullopt);
 
+    /// Asks and does not wait for the answer, so that one thread can have many requests under way; with more
+    /// of them than half the socket's high-water mark (500) it waits for some. The time runs from here. With
+    /// nobody connected the first attempt is made by `pending_answer::wait`.
+    pending_answer send(message question, std::optional<std::chrono::milliseconds> timeout = std::nullopt);
+
     /// True when a peer is connected.
     bool connected();
     outcome wait_for_peer(std::optional<duration> wait = forever);
@@ -86,6 +110,7 @@ class requester {
     requester_stats stats() const;
 
   private:
+    friend class pending_answer;
     struct parts;
     std::unique_ptr<parts> parts_;
 };
