@@ -79,6 +79,28 @@ void add_crowd(std::vector<bench_case>& all, const std::string& directory, const
         "  memory then", 0, "MB", [](fresh_spool& on) { return on.peak_megabytes(); }, 1, true);
 }
 
+// What a message needs while a consumer holds it: all of them, or every other one, so that nothing of it can
+// be told as one run. Half of them at another spool tell what is needed for any.
+sample bytes_in_flight(const std::string& directory, const std::string& which, std::uint64_t many) {
+    const auto held = [&](std::uint64_t so_many) {
+        const fresh_spool spool{directory};
+        spool.fill(100, 2 * so_many);
+        child holder{{"hold", spool.endpoint(), which, std::to_string(so_many)}};
+        if (holder.line(std::chrono::minutes{2}) != "ready") throw std::runtime_error{"not held"};
+        return spool.megabytes_now();
+    };
+    const double before = held(many / 2);
+    return {(held(many) - before) * (1 << 20) / static_cast<double>(many - many / 2)};
+}
+
+// Bytes of the log, everything that stands around messages included, of those of the payload.
+sample disk_overhead(const std::string& directory, std::size_t size) {
+    fresh_spool spool{directory};
+    spool.fill(size, million);
+    spool.restart(SIGTERM);
+    return {100 * spool.sealed_bytes() / static_cast<double>(size * million)};
+}
+
 // Each message goes to another of so many streams.
 sample scatter(const std::string& directory, const std::string& streams) {
     const fresh_spool spool{directory};
@@ -105,6 +127,19 @@ void add_backlog_cases(std::vector<bench_case>& all, const std::string& director
     add_restart(all, directory, 10);
     add_crowd(all, directory, "streams");
     add_crowd(all, directory, "groups");
+    const auto add_flight = [&](const std::string& which, std::uint64_t many) {
+        all.push_back({"memory of a message in flight, " + which,
+                       100,
+                       "B",
+                       "",
+                       [=] { return bytes_in_flight(directory, which, many); },
+                       {}});
+    };
+    add_flight("all", million);
+    add_flight("every other", 150'000);
+    for (const std::size_t size : {100, 1024})
+        all.push_back(
+            {"disk for the payload", size, "%", "", [=] { return disk_overhead(directory, size); }, {}, 1});
     all.push_back({"put to 1,000 streams", 100, "msg/s", "one stream, same way",
                    [=] { return scatter(directory, "1000"); }, [=] { return scatter(directory, "1"); }});
     all.push_back(

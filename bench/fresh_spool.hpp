@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -29,13 +30,15 @@ inline sample rate_of(const std::string& result) {
     return {static_cast<double>(count) / seconds, lost, p50, p99};
 }
 
-/// The most memory that a process ever had.
-inline double peak_megabytes_of(pid_t process) {
+/// What a process's status says of its memory: VmRSS, what it has; VmHWM, the most it ever had.
+inline double megabytes_of(pid_t process, const std::string& what) {
     std::ifstream status{"/proc/" + std::to_string(process) + "/status"};
-    double kilobytes = 0;
     for (std::string line; std::getline(status, line);)
-        if (std::sscanf(line.c_str(), "VmHWM: %lf", &kilobytes) == 1) return kilobytes / 1024;
-    throw std::runtime_error{"no VmHWM"};
+        if (line.starts_with(what + ":")) return std::stod(line.substr(what.size() + 1)) / 1024;
+    throw std::runtime_error{"no " + what};
+}
+inline double peak_megabytes_of(pid_t process) {
+    return megabytes_of(process, "VmHWM");
 }
 
 class fresh_spool {
@@ -67,6 +70,7 @@ class fresh_spool {
     }
 
     double peak_megabytes() const { return peak_megabytes_of(process_->pid()); }
+    double megabytes_now() const { return megabytes_of(process_->pid(), "VmRSS"); }
     double open_files() const {
         const std::filesystem::directory_iterator all{"/proc/" + std::to_string(process_->pid()) + "/fd"};
         return static_cast<double>(std::distance(begin(all), end(all)));
@@ -86,6 +90,17 @@ class fresh_spool {
             if (each.path().filename().string().starts_with("snapshot-"))
                 largest = std::max(largest, each.file_size());
         return static_cast<double>(largest) / (1 << 20);
+    }
+
+    /// Of the log, but for the segment that is open and the spares.
+    double sealed_bytes() const {
+        std::map<std::string, std::uintmax_t> segments;
+        for (const auto& each : std::filesystem::directory_iterator{directory_})
+            if (each.path().extension() == ".log") segments[each.path().filename()] = each.file_size();
+        double bytes = 0;
+        for (auto each = segments.begin(); each != std::prev(segments.end()); ++each)
+            bytes += static_cast<double>(each->second);
+        return bytes;
     }
 
   private:

@@ -40,6 +40,7 @@ const role_table& own_roles() {
         {"ask-many", ask_many_role},
         {"fill-late", fill_late_role},
         {"crowd", crowd_role},
+        {"hold", hold_role},
         {"scatter", scatter_role},
         {"share", share_role},
         {"connections", connections_role},

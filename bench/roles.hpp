@@ -34,6 +34,8 @@
 //                                            consumers; RESULT
 //     crowd ENDPOINT streams|groups COUNT    consumers that hold one message each, of as many; "ready", until
 //                                            it is killed
+//     hold ENDPOINT WHICH COUNT              takes so many and holds them, which are all; or every other one of
+//                                            those it takes, and acks the rest; "ready", until it is killed
 //     put-allocations ENDPOINT COUNT         "ALLOCATIONS THOUSANDS 0" of so many messages, after a tenth of
 //                                            them
 //     take-allocations ENDPOINT COUNT        the same
@@ -86,6 +88,7 @@ void spool_role(const words& arguments);
 void fill_role(const words& arguments);
 void fill_late_role(const words& arguments);
 void crowd_role(const words& arguments);
+void hold_role(const words& arguments);
 void put_role(const words& arguments);
 void scatter_role(const words& arguments);
 void share_role(const words& arguments);

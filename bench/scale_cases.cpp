@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 
 #include "bench/cases.hpp"
 #include "bench/child.hpp"
@@ -27,6 +28,19 @@ std::vector<sample> at_spool(const std::string& directory, std::uint64_t filled,
     role.insert(role.begin() + 1, spool.endpoint());
     child doing{std::move(role)};
     const sample rate = rate_of(doing.line(std::chrono::minutes{2}));
+    return {rate, {spool.peak_megabytes()}};
+}
+
+// One process holds no more than 4,000: each takes four of its 20,000 descriptors.
+std::vector<sample> connected(const std::string& directory, std::uint64_t many) {
+    const fresh_spool spool{directory};
+    std::vector<std::unique_ptr<child>> processes;
+    const std::uint64_t several = many > 4000 ? 2 : 1;
+    for (std::uint64_t i = 0; i < several; ++i)
+        processes.push_back(std::make_unique<child>(
+            std::vector<std::string>{"connections", spool.endpoint(), std::to_string(many / several)}));
+    sample rate;
+    for (const auto& each : processes) rate.value += rate_of(each->line(std::chrono::minutes{2})).value;
     return {rate, {spool.peak_megabytes()}};
 }
 
@@ -59,9 +73,9 @@ void add_scale_cases(std::vector<bench_case>& all, const std::string& directory)
     for (std::uint64_t many = 1; many <= 1000; many *= 10)
         add(counted(many, "consumers"), million,
             {"share", "consumers", std::to_string(many), std::to_string(million)});
-    // One process holds no more: each takes four of its 20,000 descriptors.
-    for (const std::uint64_t many : {1, 10, 100, 1000, 4000})
-        add(counted(many, "connections"), 0, {"connections", std::to_string(many)});
+    for (const std::uint64_t many : {1, 10, 100, 1000, 5000})
+        add_point(all, 100, {{counted(many, "connections"), "msg/s"}, memory},
+                  [=] { return connected(directory, many); });
     for (std::uint64_t many = 1; many <= million; many *= 100)
         add_point(all, 64,
                   {{counted(many, "subscriptions") + ", until heard", "ms"},

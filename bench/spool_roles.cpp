@@ -87,6 +87,26 @@ void crowd_role(const words& arguments) {
     while (!context.stopped()) all.front()->next(60s);
 }
 
+void hold_role(const words& arguments) {
+    context context;
+    consumer_options how = taking();
+    const bool all = arguments.at(1) == "all";
+    const std::uint64_t count = std::stoull(arguments.at(2));
+    how.credit = 2 * count;
+    consumer work{context, ferry::connect(arguments.at(0)), how};
+    std::vector<delivery> held;
+    while (held.size() < count) {
+        if (!all) take_one(work);
+        auto given = work.next(20s);
+        if (!given) throw std::runtime_error{"no message to hold"};
+        held.push_back(std::move(*given));
+    }
+    work.flush();
+    std::printf("ready\n");
+    std::fflush(stdout);
+    work.next();
+}
+
 void put_role(const words& arguments) {
     context context;
     producer jobs{context, ferry::connect(arguments.at(0)), {.stream = bench_stream}};

@@ -7,7 +7,6 @@ namespace ferry::log {
 namespace {
 
 constexpr std::uint64_t ahead_bytes = 4 << 20;
-constexpr std::uint64_t ahead_step_bytes = 1 << 20;
 
 }  // namespace
 
@@ -21,11 +20,10 @@ bool short_of_blocks(const active_segment& open) {
 }
 
 void write_ahead(active_segment& open) {
-    static const std::string zeros(ahead_step_bytes, '\0');
     const std::uint64_t from = std::max(open.written_bytes, open.end - open.header.base);
-    const std::uint64_t bytes = std::min(ahead_step_bytes, open.file_bytes - from);
+    const std::uint64_t bytes = std::min<std::uint64_t>(zeros().size(), open.file_bytes - from);
     try {
-        open.opened->write(from, std::string_view{zeros}.substr(0, bytes));
+        open.opened->write(from, zeros().substr(0, bytes));
         open.written_bytes = from + bytes;
     } catch (const std::system_error& failure) {
         // There are file systems on which what is allocated still needs room when it is written.

@@ -11,13 +11,17 @@ namespace {
 constexpr std::string_view prefix = "spare-";
 constexpr std::string_view unfinished = ".part";
 constexpr std::string_view unspared_name = "segment.part";
-constexpr std::size_t zeros_bytes = 1 << 20;
+char all_zeros[1 << 20];  // never written, and so never more than the kernel's page of zeros
 
 bool out_of_space(const std::system_error& failure) {
     return failure.code() == std::errc::no_space_on_device;
 }
 
 }  // namespace
+
+std::string_view zeros() {
+    return {all_zeros, sizeof all_zeros};
+}
 
 bool is_spare_name(std::string_view name) {
     return number_of(name, prefix, "").has_value();
@@ -67,12 +71,11 @@ bool spare_pool::prepare(std::size_t bytes_max) {
 
 bool spare_pool::fill(std::size_t bytes_max) {
     if (!part_ && !begin()) return false;
-    static const std::string zeros(zeros_bytes, '\0');
     std::uint64_t remaining =
         std::min<std::uint64_t>(std::max<std::size_t>(bytes_max, 1), segment_bytes_ - part_filled_);
     while (remaining > 0) {
-        const std::uint64_t step = std::min<std::uint64_t>(remaining, zeros.size());
-        part_->write(part_filled_, std::string_view{zeros}.substr(0, step));
+        const std::uint64_t step = std::min<std::uint64_t>(remaining, zeros().size());
+        part_->write(part_filled_, zeros().substr(0, step));
         part_filled_ += step;
         remaining -= step;
     }

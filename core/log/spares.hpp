@@ -64,6 +64,9 @@ class spare_pool {
     std::uint64_t part_filled_ = 0;
 };
 
+/// As many zeros as are written in one step, 1 MiB; they take no memory.
+std::string_view zeros();
+
 /// Whether `name` is a spare's; and whether it is of a file somebody did not finish making.
 bool is_spare_name(std::string_view name);
 bool is_unfinished_name(std::string_view name);
