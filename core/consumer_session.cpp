@@ -260,14 +260,9 @@ void consumer_session::deliver(std::string_view head, const shared_bytes& body, 
         parts_seen_ = 0;
     }
     if (message.lease != 0 && !delivered_.add(message.lease)) return;  // it came twice
+    if (leaving_) return;  // LEAVE gives back what it does not count: to others, as to us it would come again
     ++frames_received_;
     credit_.received(body.view.size(), now.monotonic_ns);
-    if (leaving_) {
-        std::vector<run> unseen;
-        for (const delivered_run& each : message.runs) unseen.push_back({each.offset, each.count});
-        out_.push_back({encode(protocol::release{channel_, message.lease, unseen}), std::nullopt});
-        return;
-    }
     std::uint64_t claimed = 0;
     for (const delivered_run& each : message.runs) claimed += each.count;
     std::uint64_t items = 0;
@@ -353,7 +348,10 @@ void consumer_session::refused(std::string_view head, instant now) {
 void consumer_session::failed(std::string_view head) {
     protocol::error message;
     if (!decode(head, message) || message.channel != channel_) return;
-    if (message.code == code::no_channel) return rejoin_lost();
+    if (message.code == code::no_channel) {
+        left_ = left_ || leave_token_ != 0;
+        return left_ ? void() : rejoin_lost();
+    }
     if (message.code == code::end) {
         ended_ = true;
         return;

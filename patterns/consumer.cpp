@@ -95,6 +95,7 @@ loop::next delivery::origin::look() {
     if (connection.changed()) session.reconnected();
     do {
         connection.receive([&](std::string_view head, std::optional<shared_bytes> body) {
+            if (!session.link().up()) connection.forget_change();
             session.frame(head, std::move(body), now);
         });
         session.tick(now);

@@ -50,8 +50,10 @@ loop::next producer::parts::step() {
     const std::lock_guard lock{mutex};
     if (connection.changed()) session.reconnected();
     do {
-        connection.receive(
-            [&](std::string_view head, std::optional<shared_bytes>) { session.frame(head, now); });
+        connection.receive([&](std::string_view head, std::optional<shared_bytes>) {
+            if (!session.link().up()) connection.forget_change();
+            session.frame(head, now);
+        });
         session.tick(now);
         connection.renew_if_stuck(now);
         connection.send(session.take_output(), session.link().up(), now);

@@ -49,6 +49,10 @@ class spool_connection {
     /// True when the connection was made or broke since this was last asked: a session on it is over.
     bool changed() { return peers_ && peers_->read(); }
 
+    /// What `changed` would tell now is older than the message that was just received: it made the connection
+    /// that this came over, and must not end the session that begins with it.
+    void forget_change() { static_cast<void>(changed()); }
+
     int descriptor() { return socket_.get(zmq::sockopt::fd); }
     /// Readable when the connection was made or broke; -1 over inproc, where nobody knows.
     int monitor_descriptor() const { return peers_ ? peers_->descriptor() : -1; }
