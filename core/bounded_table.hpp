@@ -19,6 +19,8 @@ class bounded_table {
 
     /// The value of `name`, now the latest used; nullptr when it is not there.
     Value* find(std::string_view name) {
+        // Names come in runs.
+        if (!entries_.empty() && entries_.front().first == name) return &entries_.front().second;
         const auto found = index_.find(name);
         if (found == index_.end()) return nullptr;
         entries_.splice(entries_.begin(), entries_, found->second);

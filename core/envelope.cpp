@@ -31,10 +31,16 @@ const char* read_fields(std::string_view bytes, decoded_header& into) {
 
 void encode_header(std::string& into, const stamp& stamp, const header_map& headers) {
     into = envelope_magic;
-    std::string id = stamp.producer_id;
-    id.resize(producer_id_bytes);
     pack_writer out{into};
-    out.array(5).bytes(id).number(stamp.epoch).number(stamp.sequence).number(stamp.time_ns);
+    out.array(5);
+    if (stamp.producer_id.size() == producer_id_bytes) {
+        out.bytes(stamp.producer_id);
+    } else {
+        std::string id = stamp.producer_id;
+        id.resize(producer_id_bytes);
+        out.bytes(id);
+    }
+    out.number(stamp.epoch).number(stamp.sequence).number(stamp.time_ns);
     write_headers(out, headers);
     if (into.size() > envelope_header_bytes_max)
         throw error{errc::too_large, "the headers take " + std::to_string(into.size()) +

@@ -91,14 +91,9 @@ frame& frame::operator=(const frame& other) {
     return *this;
 }
 
-void frame::take_outside(frame& other) noexcept {
-    form_ = other.form_;
-    if (form_ == form::slice) {
-        new (&slice_) slice{std::move(other.slice_)};
-    } else {
-        zmq_msg_init(msg(libzmq_));
-        zmq_msg_move(msg(libzmq_), msg(other.libzmq_));
-    }
+void frame::take_slice(frame& other) noexcept {
+    form_ = form::slice;
+    new (&slice_) slice{std::move(other.slice_)};
     other.release();
 }
 
@@ -144,8 +139,11 @@ void frame::receive(void* from) {
         size_ = static_cast<std::uint8_t>(size);
         return;
     }
-    if (form_ != form::libzmq) zmq_msg_init(msg(native()));
+    if (form_ != form::inside) release();
+    zmq_msg_init(msg(libzmq_));
     zmq_msg_move(msg(libzmq_), msg(from));
+    form_ = form::libzmq;
+    size_ = 0;
 }
 
 message::message(const message& other)

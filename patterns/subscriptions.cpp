@@ -3,6 +3,7 @@
 namespace ferry {
 
 void subscriptions::add(std::string_view topic, int connection) {
+    told_.reset();
     const auto [entry, is_new] = topics_.try_emplace(std::string{topic}, 0);
     ++entry->second;
     ++all_;
@@ -13,6 +14,7 @@ void subscriptions::add(std::string_view topic, int connection) {
 void subscriptions::remove(std::string_view topic, int connection) {
     const auto entry = topics_.find(topic);
     if (entry == topics_.end()) return;  // a hostile peer may cancel what it never asked for
+    told_.reset();
     --all_;
     if (--entry->second == 0) {
         const auto length = lengths_.find(topic.size());
@@ -23,7 +25,14 @@ void subscriptions::remove(std::string_view topic, int connection) {
     if (from != connections_.end() && --from->second == 0) connections_.erase(from);
 }
 
-bool subscriptions::wanted(std::string_view topic) const {
+bool subscriptions::wanted(std::string_view topic) {
+    if (told_ && asked_ == topic) return *told_;
+    asked_ = topic;
+    told_ = wanted_by_some(topic);
+    return *told_;
+}
+
+bool subscriptions::wanted_by_some(std::string_view topic) const {
     // There are few lengths, however many topics.
     for (const auto& [length, count] : lengths_) {
         if (length > topic.size()) return false;

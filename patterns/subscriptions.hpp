@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,11 +24,13 @@ class subscriptions {
     void connection_ended(int connection) { connections_.erase(connection); }
 
     /// True when a message that starts with `topic` goes to somebody.
-    bool wanted(std::string_view topic) const;
+    bool wanted(std::string_view topic);
 
     std::size_t subscribers() const;
 
   private:
+    bool wanted_by_some(std::string_view topic) const;
+
     struct name_hash : std::hash<std::string_view> {
         using is_transparent = void;
     };
@@ -35,6 +38,8 @@ class subscriptions {
     std::map<std::size_t, std::size_t> lengths_;        // of these topics: how many are that long
     std::unordered_map<int, std::size_t> connections_;  // live subscriptions of each
     std::size_t all_ = 0;
+    std::string asked_;  // last, and what it was told since anything changed: topics come in runs
+    std::optional<bool> told_;
 };
 
 }  // namespace ferry

@@ -80,13 +80,15 @@ class frame {
         std::string_view bytes;
     };
 
+    // A zmq_msg_t is moved as bytes inside are, by copying it: zmq_msg_move does no more to one that is
+    // empty, and calls libzmq three times for it.
     void take(frame& other) noexcept {
-        if (other.form_ != form::inside) return take_outside(other);
+        if (other.form_ == form::slice) return take_slice(other);
         std::memcpy(inside_, other.inside_, sizeof inside_);
         size_ = std::exchange(other.size_, std::uint8_t{0});
-        form_ = form::inside;
+        form_ = std::exchange(other.form_, form::inside);
     }
-    void take_outside(frame& other) noexcept;
+    void take_slice(frame& other) noexcept;
     void copy_outside(std::string_view bytes);
     void make(std::size_t size);
     std::string_view view_outside() const noexcept;
