@@ -31,7 +31,7 @@ class loop {
     /// What a step waits for next, besides being woken.
     struct next {
         steady_time due = steady_time::max();
-        int fd = -1;         ///< readable means call again; -1 = none
+        int fd = -1;         ///< readable means call again; -1 = none. Open until the step has named another
         int second_fd = -1;  ///< the same
     };
     using step = std::function<next()>;

@@ -1,6 +1,7 @@
 #include "patterns/spool_connection.hpp"
 
 #include <array>
+#include <utility>
 
 #include "core/shared_frame.hpp"
 #include "core/socket.hpp"
@@ -57,7 +58,7 @@ void spool_connection::connect() {
     fresh.set(zmq::sockopt::reconnect_ivl, 50);
     fresh.set(zmq::sockopt::reconnect_ivl_max, 1000);
     peers_.reset();
-    socket_ = std::move(fresh);
+    retired_ = std::exchange(socket_, std::move(fresh));
     if (!inproc_) peers_.emplace(owner_.internals().zmq, socket_);
     attach(socket_, where_);
     unsent_.clear();

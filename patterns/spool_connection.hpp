@@ -67,6 +67,7 @@ class spool_connection {
     bool inproc_ = false;
     std::uint64_t stuck_since_ns_ = 0;
     zmq::socket_t socket_;
+    zmq::socket_t retired_;  // open until the next one retires: the loop still watches its descriptor
     std::optional<monitor> peers_;
     std::deque<outgoing_message> unsent_;
 };
