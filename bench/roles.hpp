@@ -25,7 +25,7 @@
 //                                            killed
 //     put-paced ENDPOINT SIZE RATE           until it is killed
 //     scatter ENDPOINT SIZE STREAMS          as put, each message to another of so many streams; ends
-//     connections ENDPOINT MANY              as put, by so many producers in turn; ends
+//     connections ENDPOINT MANY              so many producers that put in turn: "ready", until it is killed
 //     take ENDPOINT COUNT                    RESULT of what was acked, the first tenth excluded
 //     take-on ENDPOINT [MS SIZE]             RESULT of what was acked in that time
 //     take-timed ENDPOINT MS                 the same, with how long it took from when a message was due

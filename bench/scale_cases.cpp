@@ -4,11 +4,14 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stdexcept>
+#include <thread>
 
 #include "bench/cases.hpp"
 #include "bench/child.hpp"
 #include "bench/fresh_spool.hpp"
 #include "bench/points.hpp"
+#include "bench/window.hpp"
 
 namespace ferry::bench {
 namespace {
@@ -31,17 +34,24 @@ std::vector<sample> at_spool(const std::string& directory, std::uint64_t filled,
     return {rate, {spool.peak_megabytes()}};
 }
 
-// One process holds no more than 4,000: each takes four of its 20,000 descriptors.
+// What the spool stores in a second, of clients that are all there. One process holds 4,000 of them at most:
+// each takes four of its 20,000 descriptors.
 std::vector<sample> connected(const std::string& directory, std::uint64_t many) {
     const fresh_spool spool{directory};
-    std::vector<std::unique_ptr<child>> processes;
-    const std::uint64_t several = many > 4000 ? 2 : 1;
+    const std::uint64_t several = (many + 3999) / 4000;
+    std::vector<std::unique_ptr<child>> clients;
     for (std::uint64_t i = 0; i < several; ++i)
-        processes.push_back(std::make_unique<child>(
+        clients.push_back(std::make_unique<child>(
             std::vector<std::string>{"connections", spool.endpoint(), std::to_string(many / several)}));
-    sample rate;
-    for (const auto& each : processes) rate.value += rate_of(each->line(std::chrono::minutes{2})).value;
-    return {rate, {spool.peak_megabytes()}};
+    for (const auto& each : clients)
+        if (each->line() != "ready") throw std::runtime_error{"not connected"};
+    std::this_thread::sleep_for(hop_warm_up);
+    const double before = spool.counter("messages_stored");
+    const auto from = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(hop_window);
+    const double stored = spool.counter("messages_stored") - before;
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
+    return {{stored / seconds}, {spool.peak_megabytes()}};
 }
 
 std::vector<sample> through_forwarder(std::uint64_t subscriptions) {
