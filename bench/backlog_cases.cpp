@@ -84,7 +84,7 @@ void add_crowd(std::vector<bench_case>& all, const std::string& directory, const
 sample bytes_in_flight(const std::string& directory, const std::string& which, std::uint64_t many) {
     const auto held = [&](std::uint64_t so_many) {
         const fresh_spool spool{directory};
-        spool.fill(100, 2 * so_many);
+        spool.fill(100, 2 * many);
         child holder{{"hold", spool.endpoint(), which, std::to_string(so_many)}};
         if (holder.line(std::chrono::minutes{2}) != "ready") throw std::runtime_error{"not held"};
         return spool.megabytes_now();

@@ -41,11 +41,11 @@ struct loop::member::slot {
     explicit slot(loop::step function) : call{std::move(function)} {}
     const loop::step call;
     std::atomic<bool> woken{true};  // a new member is called at once
+    std::atomic<bool> stood_in_for{false};
     // All below is guarded by loop::running_.
     loop::next next{};
     int watched_fd = -1;
     int watched_second_fd = -1;
-    bool stood_in_for = false;
     bool ready = false;
     bool removed = false;
 };
@@ -61,8 +61,12 @@ loop::member::~member() {
     std::erase(owner_.slots_, slot_);
 }
 
+void loop::wake(member::slot& which) noexcept {
+    if (!which.woken.exchange(true)) changed_.set();
+}
+
 void loop::member::wake() noexcept {
-    if (!slot_->woken.exchange(true)) owner_.changed_.set();
+    owner_.wake(*slot_);
 }
 
 void loop::member::run() {
@@ -72,31 +76,50 @@ void loop::member::run() {
     owner_.call(*slot_);
 }
 
-loop::stand_in::stand_in(member& of) : of_{of} {
-    watch_for_loop(false);
+loop::stand_in::stand_in(loop& of, std::shared_ptr<member::slot> where) : of_{of}, where_{std::move(where)} {
+    const std::unique_lock lock{of_.running_, std::try_to_lock};
+    if (!lock.owns_lock() || where_->removed || where_->next.fd < 0) return;
+    fd_ = where_->next.fd;
+    where_->stood_in_for = true;
+    of_.watch(fd_, where_->watched_fd, nothing, where_.get());
 }
 
 loop::stand_in::~stand_in() {
-    watch_for_loop(true);
-}
-
-void loop::stand_in::watch_for_loop(bool watched) {
-    const std::lock_guard lock{of_.owner_.running_};
-    member::slot& slot = *of_.slot_;
-    slot.stood_in_for = !watched;
-    of_.owner_.watch(slot.next.fd, slot.watched_fd, watched ? readable : nothing, &slot);
+    if (fd_ < 0) return;
+    where_->stood_in_for = false;
+    const std::unique_lock lock{of_.running_, std::try_to_lock};
+    if (!lock.owns_lock())
+        of_.wake(*where_);  // with its next call the loop watches again
+    else if (!where_->removed)
+        of_.watch(where_->next.fd, where_->watched_fd, readable, where_.get());
 }
 
 void loop::stand_in::wait(const event_fd& bell, steady_time until) {
-    std::array<pollfd, 2> watched{{{-1, POLLIN, 0}, {bell.fd(), POLLIN, 0}}};
-    {
-        const std::lock_guard lock{of_.owner_.running_};
-        watched[0].fd = of_.slot_->next.fd;
-    }
+    std::array<pollfd, 2> watched{{{fd_, POLLIN, 0}, {bell.fd(), POLLIN, 0}}};
     poll_until(watched, until);
     if (watched[0].revents == 0) return;
-    const std::lock_guard lock{of_.owner_.running_};
-    of_.owner_.call(*of_.slot_);
+    const std::unique_lock lock{of_.running_, std::try_to_lock};
+    if (!lock.owns_lock()) return of_.wake(*where_);
+    of_.call(*where_);
+}
+
+void loop::sleep(const event_fd& bell, steady_time until) {
+    std::array<pollfd, 1> watched{{{bell.fd(), POLLIN, 0}}};
+    poll_until(watched, until);
+}
+
+std::unique_ptr<event_fd> loop::lend_bell() {
+    const std::lock_guard lock{mutex_};
+    if (bells_.empty()) return std::make_unique<event_fd>();
+    std::unique_ptr<event_fd> lent = std::move(bells_.back());
+    bells_.pop_back();
+    return lent;
+}
+
+void loop::take_back(std::unique_ptr<event_fd> bell) {
+    bell->clear();
+    const std::lock_guard lock{mutex_};
+    bells_.push_back(std::move(bell));
 }
 
 loop::loop(int stop_fd) : watched_{made_epoll()} {
@@ -139,9 +162,14 @@ void loop::watch(int fd, int& watched, std::uint32_t events, void* of) const {
 void loop::call(member::slot& which) {
     if (which.removed) return;
     which.woken = false;
-    stepping_ = std::this_thread::get_id();
-    which.next = which.call();
-    stepping_ = std::thread::id{};
+    {
+        struct stepping {
+            std::atomic<std::thread::id>& whose;
+            ~stepping() { whose = std::thread::id{}; }
+        } const until_end{stepping_};
+        stepping_ = std::this_thread::get_id();
+        which.next = which.call();
+    }
     watch(which.next.fd, which.watched_fd, which.stood_in_for ? nothing : readable, &which);
     watch(which.next.second_fd, which.watched_second_fd, readable, &which);
     if (which.next.due < due_) changed_.set();

@@ -10,7 +10,7 @@
 // threads, which costs some 20 to 40 us each way.
 //
 // Threads: `add`, `wake`, `run` and the destruction of a member from any thread. A member's destruction
-// returns when its step is not running and will not run again; from within its own step it is not allowed.
+// returns when its step is not running and will not run again; from within a step it is not allowed.
 #pragma once
 
 #include <atomic>
@@ -47,9 +47,12 @@ class loop {
         /// Calls the step in this thread, or has it called soon when another step is running.
         void run();
 
+        struct slot;
+        /// For who stands in for it: may outlive it.
+        std::shared_ptr<slot> place() const noexcept { return slot_; }
+
       private:
         friend class loop;
-        struct slot;
         member(loop& owner, std::shared_ptr<slot> own) : owner_{owner}, slot_{std::move(own)} {}
         loop& owner_;
         std::shared_ptr<slot> slot_;
@@ -57,21 +60,35 @@ class loop {
 
     /// A thread that waits for what a member brings, in the loop's place: it watches the member's `fd` and
     /// runs the step when that becomes readable. All else (timers, wakes, the other descriptor) stays the
-    /// loop's. One at a time for a member, which must outlive it, and never on a thread that runs a step.
+    /// loop's. One at a time for a member, and never on a thread that runs a step. It never waits for a step
+    /// that runs elsewhere, which may be held up by a callback: then it does not stand in, or leaves the step
+    /// to the loop.
     class stand_in {
       public:
-        explicit stand_in(member& of);
+        /// `where` is `member::place`.
+        stand_in(loop& of, std::shared_ptr<member::slot> where);
         ~stand_in();
         stand_in(const stand_in&) = delete;
         stand_in& operator=(const stand_in&) = delete;
 
-        /// Sleeps until the step has run here, the bell was rung or the time has come.
+        /// False: it does not stand in, as steps run now.
+        explicit operator bool() const noexcept { return fd_ >= 0; }
+        /// Sleeps until the step has run here or was left to the loop, the bell was rung or the time has
+        /// come.
         void wait(const event_fd& bell, steady_time until);
 
       private:
-        void watch_for_loop(bool watched);
-        member& of_;
+        loop& of_;
+        const std::shared_ptr<member::slot> where_;
+        int fd_ = -1;
     };
+
+    /// Sleeps until the bell was rung or the time has come.
+    static void sleep(const event_fd& bell, steady_time until);
+
+    /// What rings for a thread that stands in: lent while it does, so that there are few.
+    std::unique_ptr<event_fd> lend_bell();
+    void take_back(std::unique_ptr<event_fd> bell);
 
     /// Starts the thread. It runs until the loop is destroyed, after its last member.
     /// When `stop_fd` becomes readable every member is called once, so that it can let its waiters go.
@@ -93,8 +110,11 @@ class loop {
     void call(member::slot& which);
     void watch(int fd, int& watched, std::uint32_t events, void* of) const;
 
-    std::mutex mutex_;  // guards slots_ and ending_
+    void wake(member::slot& which) noexcept;
+
+    std::mutex mutex_;  // guards all up to ending_
     std::vector<std::shared_ptr<member::slot>> slots_;
+    std::vector<std::unique_ptr<event_fd>> bells_;  // that nobody has
     bool ending_ = false;
 
     std::mutex running_;  // held while steps run, taken before `mutex_`; guards due_ and what is watched

@@ -275,13 +275,16 @@ socket::readiness socket::wait_outside(std::unique_lock<std::mutex>& lock, waite
 // For a call that does not wait. What it reads libzmq has looked for; for room it has not.
 template <typename Attempt>
 outcome socket::attempt_again(short events, Attempt attempt) {
+    struct leaving {
+        socket& left;
+        ~leaving() { left.wake_waiters(nullptr, true); }
+    } const on_return{*this};
     const bool room = events != ZMQ_POLLIN && (socket_.get(zmq::sockopt::events) & events) != 0;
-    const bool done = room && attempt();
-    wake_waiters(nullptr, true);
-    return done ? outcome::done : stopped() ? outcome::stopped : outcome::timed_out;
+    if (room && attempt()) return outcome::done;
+    return stopped() ? outcome::stopped : outcome::timed_out;
 }
 
-template <typename Attempt>
+template <bool merely_receives, typename Attempt>
 outcome socket::attempt_until(short events, std::optional<duration> wait, Attempt attempt) {
     std::unique_lock lock{mutex_};
     if (attempt()) {
@@ -303,9 +306,9 @@ outcome socket::attempt_until(short events, std::optional<duration> wait, Attemp
     } on_return{*this, self};
     readiness ready{.edge = true, .stop = false, .peers = false};
     while (true) {
-        // The attempt itself may have eaten an edge: another waiter's, or, unless it was to receive, the one
-        // that came just behind it.
-        const bool alone = events == ZMQ_POLLIN && waiters_.size() == 1;
+        // The attempt itself may have eaten an edge: another waiter's, or the one that came just behind it.
+        // To receive, and nothing else, libzmq looks at all that came before it says that there is nothing.
+        const bool alone = merely_receives && waiters_.size() == 1;
         const int now_ready = alone ? 0 : wake_waiters(&self, ready.edge);
         if ((now_ready & events) != 0 && attempt()) return outcome::done;
         ready = wait_outside(lock, self, end.left());
@@ -317,21 +320,29 @@ outcome socket::attempt_until(short events, std::optional<duration> wait, Attemp
 }
 
 outcome socket::send(std::span<frame> frames, std::optional<duration> wait) {
-    return attempt_until(ZMQ_POLLOUT, wait, [&] { return try_send(frames); });
+    return attempt_until<false>(ZMQ_POLLOUT, wait, [&] { return try_send(frames); });
 }
 
 outcome socket::receive(std::vector<frame>& frames, std::optional<duration> wait) {
     // A feed that never pauses must not keep its reader from stopping.
     if (stopped()) return outcome::stopped;
-    return attempt_until(ZMQ_POLLIN, wait, [&] { return try_receive(frames); });
+    return attempt_until<true>(ZMQ_POLLIN, wait, [&] { return try_receive(frames); });
+}
+
+outcome socket::receive(std::vector<frame>& frames, std::optional<duration> wait, function_ref<bool()> over) {
+    if (stopped()) return outcome::stopped;
+    return attempt_until<true>(ZMQ_POLLIN, wait, [&] {
+        frames.clear();
+        return over() || try_receive(frames);
+    });
 }
 
 outcome socket::attempt(short events, std::optional<duration> wait, function_ref<bool()> attempt) {
-    return attempt_until(events, wait, attempt);
+    return attempt_until<false>(events, wait, attempt);
 }
 
 outcome socket::wait_until(std::optional<duration> wait, function_ref<bool()> condition) {
-    return attempt_until(change, wait, [&] {
+    return attempt_until<false>(change, wait, [&] {
         absorb();
         return condition();
     });
@@ -386,7 +397,7 @@ outcome socket::wait_any(std::span<socket* const> sockets, std::optional<duratio
 }
 
 outcome socket::wait_writable(std::optional<duration> wait) {
-    return attempt_until(ZMQ_POLLOUT, wait, [&] { return writable(); });
+    return attempt_until<false>(ZMQ_POLLOUT, wait, [&] { return writable(); });
 }
 
 void socket::with(function_ref<void(zmq::socket_t&)> work) {

@@ -50,6 +50,10 @@ class socket {
     /// Receives one message into `frames` (replaced).
     outcome receive(std::vector<frame>& frames, std::optional<duration> wait = forever);
 
+    /// The same, unless `over`, which is asked under the lock, before each try; `frames` is empty then. Who
+    /// makes it true calls `offer`.
+    outcome receive(std::vector<frame>& frames, std::optional<duration> wait, function_ref<bool()> over);
+
     /// Waits until the socket would take a message (a peer is there and below its high-water mark).
     outcome wait_writable(std::optional<duration> wait);
 
@@ -121,7 +125,7 @@ class socket {
     struct readiness {
         bool edge, stop, peers;
     };
-    template <typename Attempt>
+    template <bool merely_receives, typename Attempt>
     outcome attempt_until(short events, std::optional<duration> wait, Attempt attempt);
     template <typename Attempt>
     outcome attempt_again(short events, Attempt attempt);

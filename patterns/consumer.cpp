@@ -75,7 +75,7 @@ struct delivery::origin {
     template <typename Done>
     outcome wait(std::unique_lock<std::mutex>& lock, steady_time deadline, Done done);
     void wait_once(std::unique_lock<std::mutex>& lock, steady_time until) {
-        waiters.wait(lock, owner.internals().shared_loop(), *member, until);
+        waiters.wait(lock, owner.internals().shared_loop(), member.get(), until);
     }
 
     context& owner;
@@ -101,7 +101,7 @@ loop::next delivery::origin::look() {
         session.tick(now);
         connection.renew_if_stuck(now);
         connection.send(session.take_output(), session.link().up(), now);
-    } while (connection.readable());
+    } while (connection.ready());
     const settled_runs settled = session.take_settled();
     for (const protocol::run& each : settled.done) stats.acked += each.count;
     for (const protocol::run& each : settled.dead) stats.dead += each.count;
@@ -109,10 +109,10 @@ loop::next delivery::origin::look() {
     for (const protocol::run& each : settled.gone) stats.gone += each.count;
     for (const protocol::run& each : settled.lost) stats.lost += each.count;
     stats.bad_frames = session.frames_bad();
-    for (const auto& [into, from] : {std::pair{&untold.lost, &settled.lost},
-                                     {&untold.stale, &settled.stale},
-                                     {&untold.gone, &settled.gone}})
-        into->insert(into->end(), from->begin(), from->end());
+    for (const auto& [callback, into, from] : {std::tuple{&options.on_lost, &untold.lost, &settled.lost},
+                                               {&options.on_stale, &untold.stale, &settled.stale},
+                                               {&options.on_gone, &untold.gone, &settled.gone}})
+        if (*callback) into->insert(into->end(), from->begin(), from->end());
     waiters.tell();
     const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
     const std::uint64_t latest = static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count());
@@ -127,7 +127,7 @@ void delivery::origin::tell() {
         const std::lock_guard lock{mutex};
         told = std::exchange(untold, {});
     }
-    if (options.on_change) options.on_change();
+    if (options.on_change && member) options.on_change();
     for (const auto& [callback, of] : {std::pair{&options.on_lost, &told.lost},
                                        {&options.on_stale, &told.stale},
                                        {&options.on_gone, &told.gone}})
@@ -199,7 +199,13 @@ consumer::consumer(ferry::context& context, const ferry::endpoints& where, consu
 consumer::~consumer() {
     if (!parts_) return;
     leave(parts_->options.linger);
-    parts_->member.reset();
+    std::unique_ptr<loop::member> last;
+    {
+        const std::lock_guard lock{parts_->mutex};
+        last = std::move(parts_->member);
+    }
+    last.reset();
+    parts_->tell();  // what a step brought that ran in another's place
 }
 
 consumer::consumer(consumer&&) noexcept = default;

@@ -36,7 +36,7 @@ struct producer::parts : std::enable_shared_from_this<producer::parts> {
     producer_session session;
     spool_connection connection;
     std::shared_ptr<receipt::parts> batch_receipts;  // of the batch that gathers now
-    std::unique_ptr<loop::member> member;            // last: its end stops the steps
+    std::unique_ptr<loop::member> member;            // last: its end stops the steps; receipts outlive it
 };
 
 /// What the receipts of one batch share.
@@ -57,11 +57,11 @@ loop::next producer::parts::step() {
         session.tick(now);
         connection.renew_if_stuck(now);
         connection.send(session.take_output(), session.link().up(), now);
-    } while (connection.readable());
+    } while (connection.ready());
     session.take_settled();
     waiters.tell();
     const std::uint64_t due = session.next_due_ns();
-    // A closed way out opens with an event; trying again at once would spin.
+    // A closed way out opens with an event, which `ready` has not taken; trying again at once would spin.
     const std::uint64_t soonest = now.monotonic_ns + (connection.waiting() ? 5'000'000 : 0);
     const auto at = steady_time{duration{static_cast<std::int64_t>(std::min<std::uint64_t>(
         std::max(due, soonest), static_cast<std::uint64_t>(steady_time::max().time_since_epoch().count())))}};
@@ -76,7 +76,7 @@ outcome producer::parts::wait(std::unique_lock<std::mutex>& lock, std::optional<
         if (owner.stopped()) return outcome::stopped;
         if (until != steady_time::max() && std::chrono::steady_clock::now() >= until)
             return outcome::timed_out;
-        waiters.wait(lock, owner.internals().shared_loop(), *member, until);
+        waiters.wait(lock, owner.internals().shared_loop(), member.get(), until);
     }
     return outcome::done;
 }
@@ -146,8 +146,9 @@ producer::producer(ferry::context& context, const ferry::endpoints& where, produ
 producer::~producer() {
     if (!parts_) return;
     flush(parts_->options.linger);
-    parts_->member.reset();
+    std::unique_ptr<loop::member> last;  // ends without the lock, which its step takes
     const std::lock_guard lock{parts_->mutex};
+    last = std::move(parts_->member);
     parts_->batch_receipts.reset();
 }
 

@@ -55,6 +55,7 @@ struct requester::parts {
     void lead(asking& self, const deadline& end, std::unique_lock<std::mutex>& lock);
     void pass_lead(const asking& self);
     void begin(asking& self);
+    void offer_room(std::unique_lock<std::mutex> lock);
     void send_ahead(asking& self);
     bool many_unanswered() const;
     outcome attempt(asking& self);
@@ -158,11 +159,18 @@ void requester::parts::take(std::vector<frame> frames) {
     self.result.content = std::move(decoded.content);
     self.changed.notify_one();
     --unanswered_now;
-    if (many_unanswered()) return;
+    offer_room(std::move(lock));
+}
+
+// One of those who want room may be reading for all, and sleeps at the socket.
+void requester::parts::offer_room(std::unique_lock<std::mutex> lock) {
+    if (room_wanted.empty() || many_unanswered()) return;
     for (asking* each : std::exchange(room_wanted, {})) {
         each->done = true;
         each->changed.notify_one();
     }
+    lock.unlock();
+    all.front()->with([&](zmq::socket_t&) { all.front()->offer(); });
 }
 
 void requester::parts::pass_lead(const asking& self) {
@@ -199,7 +207,8 @@ void requester::parts::read_until_answered(const asking& self, const deadline& e
         return;
     }
     std::vector<frame> frames;
-    while (!answered_now(self) && all.front()->receive(frames, end.left()) == outcome::done)
+    const auto over = [&] { return answered_now(self) || end.passed(); };
+    while (all.front()->receive(frames, end.left(), over) == outcome::done && !frames.empty())
         take(std::exchange(frames, {}));
 }
 
@@ -239,6 +248,7 @@ outcome requester::parts::attempt(asking& self) {
 
 answer_kind requester::parts::run(asking& self) {
     duration pause = options.backoff;
+    if (self.under_way && self.end.passed()) read_all();  // what came in time and nobody read
     while (true) {
         const outcome made = self.under_way ? outcome::done : attempt(self);
         if (made == outcome::stopped) return answer_kind::stopped;
@@ -254,10 +264,9 @@ answer_kind requester::parts::run(asking& self) {
             return self.result.kind;
         if (last || self.end.passed())
             return how == outcome::done ? answer_kind::no_peer : answer_kind::timed_out;
-        {
-            // A queue without workers may have one by the next attempt.
-            const std::lock_guard lock{mutex};
-            self.done = false;
+        if (const std::lock_guard lock{mutex}; self.done) {
+            if (self.result.kind != answer_kind::no_peer) return self.result.kind;  // it came just now
+            self.done = false;  // a queue without workers may have one by the next attempt
             ++unanswered_now;
         }
         how = wait_for_reply(self, std::min(pause, *self.end.left()));
@@ -286,16 +295,20 @@ bool requester::parts::many_unanswered() const {
 
 void requester::parts::send_ahead(asking& self) {
     asking room;
+    struct leaving {
+        parts& owner;
+        asking& room;
+        ~leaving() {
+            const std::lock_guard lock{owner.mutex};
+            std::erase(owner.room_wanted, &room);
+        }
+    } const at_end{*this, room};
     {
         const std::lock_guard lock{mutex};
         room.done = !many_unanswered();
         if (!room.done) room_wanted.push_back(&room);
     }
-    const outcome how = room.done ? outcome::done : wait_for_reply(room, self.end.left());
-    {
-        const std::lock_guard lock{mutex};
-        std::erase(room_wanted, &room);
-    }
+    const outcome how = wait_for_reply(room, self.end.left());
     const bool ready = how == outcome::done && find_line(deadline{duration{0}}, self.line) == outcome::done;
     if (!ready || !send(self)) return;
     ++self.result.attempts;
@@ -303,7 +316,7 @@ void requester::parts::send_ahead(asking& self) {
 }
 
 void requester::parts::close(asking& self, answer_kind how) {
-    const std::lock_guard lock{mutex};
+    std::unique_lock lock{mutex};
     open.erase(self.id);
     if (!self.done) --unanswered_now;
     self.result.kind = how;
@@ -313,6 +326,7 @@ void requester::parts::close(asking& self, answer_kind how) {
         ++refused;
     else
         ++unanswered;
+    offer_room(std::move(lock));
 }
 
 answer requester::parts::finish(asking& self) {

@@ -1,26 +1,46 @@
 #include "patterns/session_waiters.hpp"
 
+#include <utility>
+
 namespace ferry {
 
-void session_waiters::wait(std::unique_lock<std::mutex>& lock, loop& of, loop::member& session,
+// While there is one a thread stands in, or tries to, without the lock.
+class session_waiters::standing {
+  public:
+    standing(session_waiters& of, std::unique_lock<std::mutex>& lock, loop& lender)
+        : of_{of}, lock_{lock}, lender_{lender}, bell_{lender.lend_bell()} {
+        of_.bell_ = bell_.get();
+        lock_.unlock();
+    }
+    ~standing() {
+        lock_.lock();
+        of_.bell_ = nullptr;
+        lender_.take_back(std::move(bell_));
+    }
+    standing(const standing&) = delete;
+    standing& operator=(const standing&) = delete;
+    const event_fd& bell() const noexcept { return *bell_; }
+
+  private:
+    session_waiters& of_;
+    std::unique_lock<std::mutex>& lock_;
+    loop& lender_;
+    std::unique_ptr<event_fd> bell_;
+};
+
+void session_waiters::wait(std::unique_lock<std::mutex>& lock, loop& of, const loop::member* session,
                            steady_time until) {
-    if (bell_ != nullptr || of.in_step()) {
-        if (until == steady_time::max())
-            changed_.wait(lock);
-        else
-            changed_.wait_until(lock, until);
-        return;
+    if (session != nullptr && bell_ == nullptr && !of.in_step()) {
+        const auto place = session->place();
+        const standing now{*this, lock, of};
+        if (loop::stand_in here{of, place}; here) return here.wait(now.bell(), until);
+        // Steps run just now, this session's among them, perhaps: what they tell rings, too.
+        return loop::sleep(now.bell(), until);
     }
-    thread_local event_fd bell;
-    bell_ = &bell;
-    lock.unlock();
-    {
-        loop::stand_in here{session};
-        here.wait(bell, until);
-    }
-    lock.lock();
-    bell_ = nullptr;
-    bell.clear();
+    if (until == steady_time::max())
+        changed_.wait(lock);
+    else
+        changed_.wait_until(lock, until);
 }
 
 void session_waiters::tell() noexcept {

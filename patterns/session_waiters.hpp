@@ -18,15 +18,16 @@ namespace ferry {
 class session_waiters {
   public:
     /// Waits until the session was told of, or the time has come; sooner at times. The lock is released
-    /// meanwhile.
-    void wait(std::unique_lock<std::mutex>& lock, loop& of, loop::member& session, steady_time until);
+    /// meanwhile. Without a `session` nobody runs steps any more: then there is only the time.
+    void wait(std::unique_lock<std::mutex>& lock, loop& of, const loop::member* session, steady_time until);
 
     /// Something may have changed: all look again.
     void tell() noexcept;
 
   private:
+    class standing;
     std::condition_variable changed_;
-    event_fd* bell_ = nullptr;  // of the thread that stands in
+    event_fd* bell_ = nullptr;  // of the thread that stands in, lent by the loop until it leaves `wait`
 };
 
 }  // namespace ferry

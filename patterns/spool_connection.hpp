@@ -33,9 +33,12 @@ class spool_connection {
     /// Reads until nothing is left.
     void receive(const receiver& take);
 
-    /// Whether there is more to receive: sending may take note of what arrived meanwhile, and the descriptor
-    /// tells of it no more.
-    bool readable() { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
+    /// Whether there is more to receive, or room for what waits: sending may take note of either, and the
+    /// descriptor tells of it no more.
+    bool ready() {
+        const int wanted = ZMQ_POLLIN | (unsent_.empty() ? 0 : ZMQ_POLLOUT);
+        return (socket_.get(zmq::sockopt::events) & wanted) != 0;
+    }
 
     /// Queues the messages and sends as much as the socket takes. While the link is down only the newest
     /// greeting is worth sending: what waited for a session that is over is dropped.

@@ -21,8 +21,8 @@ struct active_segment {
     segment_header header;
     extent_table extents;
     std::uint64_t file_bytes = 0;
-    std::uint64_t written_bytes =
-        0;                      ///< up to here its blocks hold zeros or records, and are not just allocated
+    /// Up to here its blocks hold zeros or records, and are not just allocated.
+    std::uint64_t written_bytes = 0;
     position end = 0;           ///< where the next record goes
     std::uint64_t wall_ns = 0;  ///< of the last record
 

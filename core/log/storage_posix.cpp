@@ -103,9 +103,10 @@ class posix_file final : public file {
         // Never repeated, not even after a signal: a second call would say nothing about the first one's
         // data.
         if (::fdatasync(descriptor_.get()) != 0) fail("sync " + path_);
-        if (asked_ < 0 || (noted_ == written_ && !apart_)) return;
+        if (asked_ < 0 || (noted_ == written_ && !apart_ && !cut_)) return;
         ask_for_change(asked_, path_);
         noted_ = written_;
+        cut_ = false;
     }
 
     void truncate(std::uint64_t size) override {
@@ -113,6 +114,7 @@ class posix_file final : public file {
             fail("truncate " + path_);
         written_ = std::min(written_, size);
         noted_ = std::min(noted_, size);
+        cut_ = true;
     }
 
     void allocate(std::uint64_t size) override {
@@ -133,10 +135,12 @@ class posix_file final : public file {
     const descriptor descriptor_;
     const std::string path_;
     const int asked_;
-    std::uint64_t written_ =
-        0;                     // from the file's beginning on, without a hole unless some were written apart
-    std::uint64_t noted_ = 0;  // of these: the file system has noted that their blocks are in use
+    // So many bytes from the beginning were written, without a hole unless some were written apart; of so
+    // many the file system has noted that their blocks are in use.
+    std::uint64_t written_ = 0;
+    std::uint64_t noted_ = 0;
     bool apart_ = false;
+    bool cut_ = false;  // and not synced since
 };
 
 void sync_path(int directory, const char* name, const std::string& path) {

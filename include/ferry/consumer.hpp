@@ -71,7 +71,8 @@ struct consumer_options {
     socket_options socket{};
     /// Told about deliveries that were handed out, are not settled, and whose lease is over: offsets `first`
     /// to `last`. They will come again, to whoever takes next; what is still being done for them is in vain.
-    /// Called from the loop thread.
+    /// Called, as all of these, from the loop thread, which it must not hold up; the last ones from the
+    /// thread that destroys the consumer.
     std::function<void(std::uint64_t first, std::uint64_t last)> on_lost{};
     /// Told about acks and `dead_letter`s the spool refused because the lease was over: offsets `first` to
     /// `last`. Called from the loop thread.

@@ -63,10 +63,11 @@ struct answer {
     message content{};      ///< the reply, when answered
     std::string reason{};   ///< of a refusal
     unsigned attempts = 0;  ///< how many were made
-    duration took{0};       ///< from the last attempt's start to the reply
+    duration took{0};       ///< from the last attempt's start until the reply was read
 };
 
-/// A request that is under way: a claim on its answer. It must not outlive its requester.
+/// A request that is under way: a claim on its answer, of one thread at a time. It must not outlive its
+/// requester.
 class pending_answer {
   public:
     ~pending_answer();  ///< gives the request up when nobody waited for it
@@ -97,8 +98,9 @@ class requester {
     answer ask(message question, std::optional<std::chrono::milliseconds> timeout = std::nullopt);
 
     /// Asks and does not wait for the answer, so that one thread can have many requests under way; with more
-    /// of them than half the socket's high-water mark (500) it waits for some. The time runs from here. With
-    /// nobody connected the first attempt is made by `pending_answer::wait`.
+    /// of them than half the socket's high-water mark (500; a mark of 0 is no bound) it waits for some, at
+    /// most as long as its own time. The time runs from here. With nobody connected, or no room in that time,
+    /// the first attempt is made by `pending_answer::wait`.
     pending_answer send(message question, std::optional<std::chrono::milliseconds> timeout = std::nullopt);
 
     /// True when a peer is connected.

@@ -71,17 +71,29 @@ struct watched_event {
     std::unique_ptr<loop::member> member;
 };
 
+// The loop's thread may be in the middle of a round: then nobody stands in, and it is tried again.
+std::unique_ptr<loop::stand_in> standing_in(loop& of, const loop::member& member) {
+    for (const auto end = std::chrono::steady_clock::now() + 5s; std::chrono::steady_clock::now() < end;)
+        if (auto here = std::make_unique<loop::stand_in>(of, member.place()); *here) return here;
+    FAIL("steps run all the time");
+    return nullptr;
+}
+
+void run_here(watched_event& watched) {
+    const auto end = std::chrono::steady_clock::now() + 5s;
+    watched.ran_in = std::thread::id{};
+    while (watched.ran_in.load() != std::this_thread::get_id() && std::chrono::steady_clock::now() < end)
+        watched.member->run();
+    CHECK(watched.ran_in.load() == std::this_thread::get_id());
+}
+
 }  // namespace
 
 TEST_CASE("loop: whoever made something possible can run the step itself") {
     loop loop;
     watched_event watched{loop};
     CHECK(watched.ran_in.load() != std::this_thread::get_id());
-    const auto end = std::chrono::steady_clock::now() + 5s;
-    // The loop's thread may be in the middle of a round: then the step is left to it.
-    while (watched.ran_in.load() != std::this_thread::get_id() && std::chrono::steady_clock::now() < end)
-        watched.member->run();
-    CHECK(watched.ran_in.load() == std::this_thread::get_id());
+    run_here(watched);
 }
 
 TEST_CASE("loop: a step that asks to be run is called again, not within itself") {
@@ -105,12 +117,12 @@ TEST_CASE("loop: a step that another thread ran is due when it says") {
     loop loop;
     watched_event watched{loop};
     watched.due = std::chrono::steady_clock::now() + 20ms;
-    watched.member->run();
+    run_here(watched);
     watched.due = steady_time::max();
-    const int before = watched.calls;
     const auto end = std::chrono::steady_clock::now() + 5s;
-    while (watched.calls == before && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-    CHECK(watched.calls > before);
+    while (watched.ran_in.load() == std::this_thread::get_id() && std::chrono::steady_clock::now() < end)
+        std::this_thread::yield();
+    CHECK(watched.ran_in.load() != std::this_thread::get_id());
 }
 
 TEST_CASE("loop: while a thread stands in, the step runs there, and the loop sleeps") {
@@ -118,9 +130,9 @@ TEST_CASE("loop: while a thread stands in, the step runs there, and the loop sle
     watched_event watched{loop};
     event_fd bell;
     for (int round = 1; round <= 100; ++round) {
-        loop::stand_in here{*watched.member};
+        const auto here = standing_in(loop, *watched.member);
         std::thread other{[&] { watched.event.set(); }};
-        here.wait(bell, std::chrono::steady_clock::now() + 5s);
+        here->wait(bell, std::chrono::steady_clock::now() + 5s);
         other.join();
         CHECK(watched.seen == round);
         CHECK(watched.ran_in.load() == std::this_thread::get_id());
@@ -132,8 +144,8 @@ TEST_CASE("loop: when a stand-in has gone the loop watches the descriptor again"
     watched_event watched{loop};
     event_fd bell;
     {
-        loop::stand_in here{*watched.member};
-        here.wait(bell, std::chrono::steady_clock::now());
+        const auto here = standing_in(loop, *watched.member);
+        here->wait(bell, std::chrono::steady_clock::now());
         CHECK(watched.seen == 0);
         watched.event.set();
     }
@@ -147,13 +159,13 @@ TEST_CASE("loop: a stand-in wakes when its bell is rung and when the time has co
     loop loop;
     watched_event watched{loop};
     event_fd bell;
-    loop::stand_in here{*watched.member};
+    const auto here = standing_in(loop, *watched.member);
     std::thread other{[&] { bell.set(); }};
-    here.wait(bell, steady_time::max());
+    here->wait(bell, steady_time::max());
     other.join();
     CHECK(bell.clear());
     const auto from = std::chrono::steady_clock::now();
-    here.wait(bell, from + 5ms);
+    here->wait(bell, from + 5ms);
     CHECK(std::chrono::steady_clock::now() - from >= 5ms);
 }
 
@@ -161,10 +173,67 @@ TEST_CASE("loop: a member's wakes and times are the loop's while a thread stands
     loop loop;
     watched_event watched{loop};
     event_fd bell;
-    loop::stand_in here{*watched.member};
+    const auto here = standing_in(loop, *watched.member);
     const int before = watched.calls;
     watched.member->wake();
     const auto end = std::chrono::steady_clock::now() + 5s;
     while (watched.calls == before && std::chrono::steady_clock::now() < end) std::this_thread::yield();
     CHECK(watched.calls > before);
+}
+
+TEST_CASE(
+    "loop: nobody stands in, or waits for its lock, while a step is held up, and what comes is not lost") {
+    loop loop;
+    watched_event watched{loop};
+    std::promise<void> held_up, go_on;
+    std::atomic<bool> hold{true};
+    const auto other = loop.add([&] {
+        if (hold.exchange(false)) {
+            held_up.set_value();
+            go_on.get_future().wait();
+        }
+        return loop::next{};
+    });
+    held_up.get_future().wait();
+    const loop::stand_in here{loop, watched.member->place()};
+    CHECK_FALSE(here);
+    watched.member->run();  // is left to the loop
+    watched.event.set();
+    CHECK(watched.seen == 0);
+    go_on.set_value();
+    const auto end = std::chrono::steady_clock::now() + 5s;
+    while (watched.seen == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    CHECK(watched.seen == 1);
+}
+
+TEST_CASE("loop: a stand-in that outlives its member does nothing") {
+    loop loop;
+    event_fd bell;
+    auto watched = std::make_unique<watched_event>(loop);
+    const auto here = standing_in(loop, *watched->member);
+    watched->member.reset();
+    watched->event.set();
+    here->wait(bell, std::chrono::steady_clock::now() + 1ms);
+    CHECK(watched->seen == 0);
+}
+
+TEST_CASE("loop: a step that throws in a thread of the application leaves nothing behind") {
+    loop loop;
+    std::atomic<bool> ready{false};
+    const auto own = std::this_thread::get_id();
+    const auto member = loop.add([&] {
+        if (std::this_thread::get_id() == own) throw std::runtime_error{"as it may"};
+        ready = true;
+        return loop::next{};
+    });
+    while (!ready) std::this_thread::yield();
+    bool thrown = false;
+    const auto end = std::chrono::steady_clock::now() + 5s;
+    while (!thrown && std::chrono::steady_clock::now() < end) try {
+            member->run();
+        } catch (const std::runtime_error&) {
+            thrown = true;
+        }
+    CHECK(thrown);
+    CHECK_FALSE(loop.in_step());
 }

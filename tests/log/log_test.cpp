@@ -340,6 +340,7 @@ TEST_CASE("log: a segment that was a spare is full of zeros already") {
     while (log->prepare_spare(1 << 20)) {}
     while (log->write_ahead()) {}
     log.fill(40);
+    REQUIRE(disk.names_with(".log").size() == 2);
     CHECK_FALSE(log->short_of_blocks());
 }
 

@@ -1,10 +1,12 @@
 // Requests that are sent now and waited for later.
 #include <doctest/doctest.h>
 
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "core/socket.hpp"
 #include "ferry/error.hpp"
 #include "ferry/replier.hpp"
 #include "ferry/requester.hpp"
@@ -17,7 +19,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// A replier that answers with the question, on request of the test.
+// A replier that answers with the question.
 struct echoing {
     explicit echoing(context& context, replier_options options = {})
         : desk{context, anywhere, std::move(options)}, thread{[this] {
@@ -29,6 +31,13 @@ struct echoing {
     }
     replier desk;
     std::thread thread;
+};
+
+// A peer that never answers.
+struct silence {
+    silence(context& in, const std::vector<std::string>& where)
+        : peer{in, zmq::socket_type::dealer, to(where), {}} {}
+    ferry::socket peer;
 };
 
 std::string body_of(answer got) {
@@ -107,4 +116,55 @@ TEST_CASE("pending answer: one that is assigned over is given up") {
     kept = asks.send("second");
     CHECK(body_of(kept.wait()) == "second");
     CHECK(asks.stats().unanswered == 1);
+}
+
+TEST_CASE("pending answer: what came in time is the answer, though it is read late") {
+    context context;
+    const echoing mirror{context};
+    requester asks{context, to(mirror.desk.endpoints())};
+    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
+    const auto from = std::chrono::steady_clock::now();
+    pending_answer early = asks.send("early", 100ms);
+    while (mirror.desk.stats().replies == 0) std::this_thread::yield();
+    CHECK(body_of(asks.ask("behind it")) == "behind it");  // so that it has come, and is read by another
+    while (std::chrono::steady_clock::now() < from + 110ms) std::this_thread::yield();
+    CHECK(body_of(early.wait()) == "early");
+    pending_answer unread = asks.send("unread", 100ms);
+    while (mirror.desk.stats().replies < 3 || std::chrono::steady_clock::now() < from + 400ms)
+        std::this_thread::yield();
+    CHECK(body_of(unread.wait()) == "unread");
+}
+
+TEST_CASE("pending answer: requests that were tried again and given up leave room for others") {
+    context context;
+    requester asks{context,
+                   anywhere,
+                   {.timeout = 30ms, .attempts = 3, .backoff = 1ms, .socket = {.high_water_mark = 20}}};
+    {
+        silence silent{context, asks.endpoints()};
+        REQUIRE(asks.wait_for_peer(10s) == outcome::done);
+        for (int i = 0; i < 20; ++i) CHECK(asks.ask("anybody?").kind == answer_kind::timed_out);
+    }
+    replier desk{context, to(asks.endpoints())};
+    std::thread serving{[&] { desk.serve([](const message& question) { return question; }); }};
+    REQUIRE(desk.wait_for_peer(10s) == outcome::done);
+    for (int i = 0; i < 20; ++i) {
+        pending_answer next = asks.send("there?", 20s);
+        CHECK(asks.stats().answered == static_cast<std::uint64_t>(i));
+        CHECK(body_of(next.wait()) == "there?");
+    }
+    desk.stop();
+    serving.join();
+}
+
+TEST_CASE("pending answer: who waits for room goes on when a request is given up") {
+    context context;
+    requester asks{context, anywhere, {.timeout = 60s, .socket = {.high_water_mark = 2}}};
+    const silence silent{context, asks.endpoints()};
+    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
+    std::optional<pending_answer> first = asks.send("first");
+    auto second = std::async(std::launch::async, [&] { return asks.send("second"); });
+    CHECK(second.wait_for(50ms) == std::future_status::timeout);
+    first.reset();
+    CHECK(second.wait_for(10s) == std::future_status::ready);
 }

@@ -80,6 +80,7 @@ TEST_CASE("waiting: all threads that wait are let go when the context stops") {
     std::vector<std::future<bool>> waits;
     for (int i = 0; i < 3; ++i)
         waits.push_back(std::async(std::launch::async, [&] { return work.next().has_value(); }));
+    for (std::future<bool>& each : waits) CHECK(each.wait_for(20ms) == std::future_status::timeout);
     context.request_stop();
     for (std::future<bool>& each : waits) {
         REQUIRE(each.wait_for(10s) == std::future_status::ready);
@@ -118,4 +119,31 @@ TEST_CASE("waiting: what a consumer tells its program it tells on one thread, wh
     const std::lock_guard lock{mutex};
     CHECK(told_on.size() == 1);
     CHECK_FALSE(told_on.contains(std::this_thread::get_id()));
+}
+
+TEST_CASE(
+    "waiting: a receipt that outlives its producer is waited for in vain, no longer than it is asked to") {
+    context context;
+    receipt left;
+    {
+        producer jobs{context,
+                      ferry::connect("tcp://127.0.0.1:1"),  // where nobody is
+                      {.stream = "jobs", .linger = std::chrono::milliseconds{0}}};
+        left = jobs.put("job");
+    }
+    const auto from = std::chrono::steady_clock::now();
+    CHECK_FALSE(left.wait(20ms));
+    CHECK(std::chrono::steady_clock::now() - from >= 20ms);
+}
+
+TEST_CASE("waiting: producers end while their receipts are waited for") {
+    running_spool spool;
+    context context;
+    for (int round = 0; round < 50; ++round) {
+        auto jobs = std::make_unique<producer>(context, spool.at(), producer_options{.stream = "jobs"});
+        const receipt last = jobs->put("job");
+        auto waits = std::async(std::launch::async, [&] { return last.wait(20s).has_value(); });
+        jobs.reset();
+        CHECK(waits.get());
+    }
 }
