@@ -127,7 +127,6 @@ void delivery::origin::tell() {
         const std::lock_guard lock{mutex};
         told = std::exchange(untold, {});
     }
-    if (options.on_change && member) options.on_change();
     for (const auto& [callback, of] : {std::pair{&options.on_lost, &told.lost},
                                        {&options.on_stale, &told.stale},
                                        {&options.on_gone, &told.gone}})
@@ -139,10 +138,12 @@ void delivery::origin::tell() {
 loop::next delivery::origin::step() {
     loop::next next = look();
     if (!options.on_change && !options.on_lost && !options.on_stale && !options.on_gone) return next;
-    if (owner.internals().shared_loop().on_own_thread())
-        tell();
-    else
+    if (!owner.internals().shared_loop().on_own_thread()) {
         next.due = steady_time::min();
+        return next;
+    }
+    if (options.on_change) options.on_change();
+    tell();
     return next;
 }
 
