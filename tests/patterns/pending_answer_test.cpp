@@ -148,18 +148,16 @@ TEST_CASE("pending answer: requests that were tried again and given up leave roo
     replier desk{context, to(asks.endpoints())};
     std::thread serving{[&] { desk.serve([](const message& question) { return question; }); }};
     REQUIRE(desk.wait_for_peer(10s) == outcome::done);
-    for (int i = 0; i < 20; ++i) {
-        pending_answer next = asks.send("there?", 20s);
-        CHECK(asks.stats().answered == static_cast<std::uint64_t>(i));
-        CHECK(body_of(next.wait()) == "there?");
-    }
+    int answered = 0;
+    while (answered < 20 && asks.send("there?", 2s).wait().kind == answer_kind::answered) ++answered;
+    CHECK(answered == 20);
     desk.stop();
     serving.join();
 }
 
 TEST_CASE("pending answer: who waits for room goes on when a request is given up") {
     context context;
-    requester asks{context, anywhere, {.timeout = 60s, .socket = {.high_water_mark = 2}}};
+    requester asks{context, anywhere, {.timeout = 20s, .socket = {.high_water_mark = 2}}};
     const silence silent{context, asks.endpoints()};
     REQUIRE(asks.wait_for_peer(10s) == outcome::done);
     std::optional<pending_answer> first = asks.send("first");
