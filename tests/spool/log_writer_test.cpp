@@ -87,11 +87,16 @@ class gated_disk final : public log::storage {
     gate& gate_;
 };
 
-// A log without spares, so that its writer calls the disk only for what it is told.
+// A log without spares whose blocks are filled, so that its writer calls the disk only for what it is told.
 struct written_log {
     explicit written_log(log::storage& disk)
         : log{disk, {.segment_bytes = 1 << 20, .random = 5, .spares_max = 0}, [](const auto&) {}},
-          writer{log, done} {}
+          writer{filled(log), done} {}
+
+    static log::segmented_log& filled(log::segmented_log& made) {
+        while (made.write_ahead()) {}
+        return made;
+    }
 
     void submit(std::uint64_t ticket, bool sync) {
         append_action turn{.ticket = ticket, .records = {}, .snapshot = {}, .sync = sync};
