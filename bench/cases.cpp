@@ -2,11 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "bench/child.hpp"
 #include "bench/fresh_spool.hpp"
@@ -66,12 +69,21 @@ sample take(const std::string& directory, std::size_t size) {
 }
 
 // The slower of both sides: the rate at which messages go through.
-sample put_and_take(const std::string& directory, std::size_t size) {
+sample put_and_take(const std::string& directory, std::size_t size, int of_each) {
     const fresh_spool spool{directory};
-    child producer{{"put", spool.endpoint(), std::to_string(size)}};
-    child consumer{{"take-on", spool.endpoint()}};
-    const sample in = rate_of(producer.line());
-    const sample out = rate_of(consumer.line());
+    std::vector<std::unique_ptr<child>> producers, consumers;
+    for (int i = 0; i < of_each; ++i) {
+        producers.push_back(
+            std::make_unique<child>(std::vector<std::string>{"put", spool.endpoint(), std::to_string(size)}));
+        consumers.push_back(std::make_unique<child>(std::vector<std::string>{"take-on", spool.endpoint()}));
+    }
+    sample in, out;
+    for (const auto& [all, sum] : {std::pair{&producers, &in}, std::pair{&consumers, &out}})
+        for (const auto& each : *all) {
+            const sample one = rate_of(each->line());
+            sum->value += one.value;
+            sum->lost += one.lost;
+        }
     return {std::min(in.value, out.value), in.lost + out.lost};
 }
 
@@ -162,12 +174,13 @@ std::vector<bench_case> all_cases(const std::string& directory, const std::strin
     for (const std::size_t size : {64, 1024}) add_device("forwarder", "pub", size);
     add_device("forwarder", "pub-batch", 64);
     add_device("streamer", "push", 64);
-    const durable_hop hop{[=](std::size_t size) { return put(directory, size); },
-                          [=](std::size_t size) { return put_and_take(directory, size); },
-                          [=] { return confirm(directory); }};
+    const durable_hop hop{
+        [=](std::size_t size) { return put(directory, size); },
+        [=](std::size_t size, int of_each) { return put_and_take(directory, size, of_each); },
+        [=] { return confirm(directory); }};
     add_rival_cases(all, directory, hop);
     add_disk_cases(all, directory, hop);
-    add_many_cases(all, directory);
+    add_many_cases(all, hop);
     for (const std::size_t size : {100, 1024})
         all.push_back({"take and ack", size, "msg/s", "", [=] { return take(directory, size); }, {}});
     all.push_back(

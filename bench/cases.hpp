@@ -29,7 +29,7 @@ struct bench_case {
 /// What a spool does with messages of a size.
 struct durable_hop {
     std::function<sample(std::size_t)> put;
-    std::function<sample(std::size_t)> put_and_take;
+    std::function<sample(std::size_t, int of_each)> put_and_take;  ///< by so many producers and consumers
     std::function<sample()> confirm;  ///< one after the other: how long each takes
 };
 
@@ -42,7 +42,7 @@ void add_rival_cases(std::vector<bench_case>& all, const std::string& directory,
 /// The disk's own rate beside the log's, and one message at a time.
 void add_disk_cases(std::vector<bench_case>& all, const std::string& directory, const durable_hop& ferry);
 /// Requests under way at the same time, producers and consumers side by side.
-void add_many_cases(std::vector<bench_case>& all, const std::string& directory);
+void add_many_cases(std::vector<bench_case>& all, const durable_hop& ferry);
 /// Restarts with a backlog; what many streams and groups cost.
 void add_backlog_cases(std::vector<bench_case>& all, const std::string& directory);
 /// Where the time goes: syncs, bytes, threads.

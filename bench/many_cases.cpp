@@ -1,6 +1,4 @@
 // Several at once: requests under way, through a queue or not; producers and consumers side by side.
-#include <algorithm>
-#include <memory>
 #include <vector>
 
 #include "bench/cases.hpp"
@@ -29,28 +27,9 @@ sample through_queue(const std::string& device_by, std::size_t size) {
     return rate_of(asker.line());
 }
 
-// The slower of both sides: the rate at which messages go through.
-sample put_and_take(const std::string& directory, std::size_t size, int of_each) {
-    const fresh_spool spool{directory};
-    std::vector<std::unique_ptr<child>> producers, consumers;
-    for (int i = 0; i < of_each; ++i) {
-        producers.push_back(
-            std::make_unique<child>(std::vector<std::string>{"put", spool.endpoint(), std::to_string(size)}));
-        consumers.push_back(std::make_unique<child>(std::vector<std::string>{"take-on", spool.endpoint()}));
-    }
-    sample in, out;
-    for (const auto& [all, sum] : {std::pair{&producers, &in}, std::pair{&consumers, &out}})
-        for (const auto& each : *all) {
-            const sample one = rate_of(each->line());
-            sum->value += one.value;
-            sum->lost += one.lost;
-        }
-    return {std::min(in.value, out.value), in.lost + out.lost};
-}
-
 }  // namespace
 
-void add_many_cases(std::vector<bench_case>& all, const std::string& directory) {
+void add_many_cases(std::vector<bench_case>& all, const durable_hop& ferry) {
     all.push_back({"request/reply, 16 under way", 64, "msg/s", "plain libzmq, one DEALER",
                    [] { return ask_many("ferry", 64); }, [] { return ask_many("plain", 64); }});
     for (const std::size_t size : {64, 1024})
@@ -58,8 +37,8 @@ void add_many_cases(std::vector<bench_case>& all, const std::string& directory) 
                        [=] { return through_queue("plain", size); }});
     for (const std::size_t size : {100, 1024})
         all.push_back({"put and take, 4 producers, 4 consumers", size, "msg/s", "one of each",
-                       [=] { return put_and_take(directory, size, side_by_side); },
-                       [=] { return put_and_take(directory, size, 1); }});
+                       [=] { return ferry.put_and_take(size, side_by_side); },
+                       [=] { return ferry.put_and_take(size, 1); }});
 }
 
 }  // namespace ferry::bench

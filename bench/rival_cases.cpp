@@ -162,7 +162,7 @@ void add_rival_cases(std::vector<bench_case>& all, const std::string& directory,
         for (const bool both : {false, true})
             for (const std::size_t size : {100, 1024})
                 all.push_back({both ? "put and take at once" : "put, synced", size, "msg/s", against,
-                               [=] { return both ? ferry.put_and_take(size) : ferry.put(size); },
+                               [=] { return both ? ferry.put_and_take(size, 1) : ferry.put(size); },
                                [=] { return theirs(size, both); }});
     };
     add("bare hop", [=](std::size_t size, bool both) { return bare(directory, size, both); });

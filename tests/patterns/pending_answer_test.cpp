@@ -8,9 +8,9 @@
 
 #include "core/socket.hpp"
 #include "ferry/error.hpp"
-#include "ferry/replier.hpp"
 #include "ferry/requester.hpp"
 #include "tests/support/anywhere.hpp"
+#include "tests/support/serving.hpp"
 
 using namespace ferry;
 using ferry::test::anywhere;
@@ -19,18 +19,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// A replier that answers with the question.
-struct echoing {
-    explicit echoing(context& context, replier_options options = {})
-        : desk{context, anywhere, std::move(options)}, thread{[this] {
-              desk.serve([](const message& question) { return message{std::string{question.body()}}; });
-          }} {}
-    ~echoing() {
-        desk.stop();
-        thread.join();
+// One who answers with the question, and who asks him.
+struct conversation {
+    explicit conversation(int high_water_mark = 1000)
+        : mirror{own, anywhere, test::echo, {.socket = {.high_water_mark = high_water_mark}}},
+          asks{own, to(mirror.desk.endpoints()), {.socket = {.high_water_mark = high_water_mark}}} {
+        REQUIRE(asks.wait_for_peer(10s) == outcome::done);
     }
-    replier desk;
-    std::thread thread;
+    context own;
+    test::serving mirror;
+    requester asks;
 };
 
 // A peer that never answers.
@@ -48,53 +46,41 @@ std::string body_of(answer got) {
 }  // namespace
 
 TEST_CASE("pending answer: one thread has many requests under way, and each gets its own answer") {
-    context context;
-    const echoing mirror{context};
-    requester asks{context, to(mirror.desk.endpoints())};
-    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
+    conversation two;
     std::vector<pending_answer> under_way;
-    for (int i = 0; i < 200; ++i) under_way.push_back(asks.send(std::to_string(i)));
+    for (int i = 0; i < 200; ++i) under_way.push_back(two.asks.send(std::to_string(i)));
     for (int i = 199; i >= 0; --i)
         REQUIRE(body_of(under_way[static_cast<std::size_t>(i)].wait()) == std::to_string(i));
-    CHECK(asks.stats().answered == 200);
-    CHECK(mirror.desk.stats().requests == 200);
+    CHECK(two.asks.stats().answered == 200);
+    CHECK(two.mirror.desk.stats().requests == 200);
 }
 
 TEST_CASE("pending answer: with more under way than the queues hold, sending waits and nothing is lost") {
-    context context;
-    const echoing mirror{context, {.socket = {.high_water_mark = 5}}};
-    requester asks{context, to(mirror.desk.endpoints()), {.socket = {.high_water_mark = 5}}};
-    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
+    conversation two{5};
     std::vector<pending_answer> under_way;
     for (int i = 0; i < 300; ++i) {
-        under_way.push_back(asks.send(std::to_string(i)));
-        CHECK(mirror.desk.stats().replies + 3 >= static_cast<std::uint64_t>(i));
+        under_way.push_back(two.asks.send(std::to_string(i)));
+        CHECK(two.mirror.desk.stats().replies + 3 >= static_cast<std::uint64_t>(i));
     }
     for (int i = 0; i < 300; ++i)
         REQUIRE(body_of(under_way[static_cast<std::size_t>(i)].wait()) == std::to_string(i));
-    CHECK(asks.stats().answered == 300);
+    CHECK(two.asks.stats().answered == 300);
 }
 
 TEST_CASE("pending answer: one that nobody waits for is given up, and its reply is late") {
-    context context;
-    const echoing mirror{context};
-    requester asks{context, to(mirror.desk.endpoints())};
-    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
-    { const pending_answer dropped = asks.send("nobody waits"); }
-    CHECK(asks.stats().unanswered == 1);
-    CHECK(body_of(asks.ask("another")) == "another");  // behind it, on the same way
-    CHECK(asks.stats().late_replies == 1);
+    conversation two;
+    { const pending_answer dropped = two.asks.send("nobody waits"); }
+    CHECK(two.asks.stats().unanswered == 1);
+    CHECK(body_of(two.asks.ask("another")) == "another");  // behind it, on the same way
+    CHECK(two.asks.stats().late_replies == 1);
 }
 
 TEST_CASE("pending answer: what was sent with nobody there is asked when somebody waits") {
     context context;
     requester asks{context, anywhere, {.timeout = 10s}};
     pending_answer early = asks.send("anybody?");
-    replier desk{context, to(asks.endpoints())};
-    std::thread serving{[&] { desk.serve([](const message& question) { return question; }); }};
+    const test::serving late{context, to(asks.endpoints())};
     CHECK(body_of(early.wait()) == "anybody?");
-    desk.stop();
-    serving.join();
 }
 
 TEST_CASE("pending answer: its time runs from when it was sent") {
@@ -108,30 +94,26 @@ TEST_CASE("pending answer: its time runs from when it was sent") {
 }
 
 TEST_CASE("pending answer: one that is assigned over is given up") {
-    context context;
-    const echoing mirror{context};
-    requester asks{context, to(mirror.desk.endpoints())};
-    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
-    pending_answer kept = asks.send("first");
-    kept = asks.send("second");
+    conversation two;
+    pending_answer kept = two.asks.send("first");
+    kept = two.asks.send("second");
     CHECK(body_of(kept.wait()) == "second");
-    CHECK(asks.stats().unanswered == 1);
+    CHECK(two.asks.stats().unanswered == 1);
 }
 
 TEST_CASE("pending answer: what came in time is the answer, though it is read late") {
-    context context;
-    const echoing mirror{context};
-    requester asks{context, to(mirror.desk.endpoints())};
-    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
-    const auto from = std::chrono::steady_clock::now();
-    pending_answer early = asks.send("early", 100ms);
-    while (mirror.desk.stats().replies == 0) std::this_thread::yield();
-    CHECK(body_of(asks.ask("behind it")) == "behind it");  // so that it has come, and is read by another
-    while (std::chrono::steady_clock::now() < from + 110ms) std::this_thread::yield();
+    conversation two;
+    const auto pass = [](std::chrono::milliseconds time) {
+        const auto end = std::chrono::steady_clock::now() + time;
+        while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    };
+    pending_answer early = two.asks.send("early", 100ms);
+    CHECK(body_of(two.asks.ask("behind it")) == "behind it");  // so that it has come, and another reads it
+    pass(110ms);
     CHECK(body_of(early.wait()) == "early");
-    pending_answer unread = asks.send("unread", 100ms);
-    while (mirror.desk.stats().replies < 3 || std::chrono::steady_clock::now() < from + 400ms)
-        std::this_thread::yield();
+    pending_answer unread = two.asks.send("unread", 100ms);
+    while (two.mirror.desk.stats().replies < 3) std::this_thread::yield();
+    pass(300ms);
     CHECK(body_of(unread.wait()) == "unread");
 }
 
@@ -145,14 +127,11 @@ TEST_CASE("pending answer: requests that were tried again and given up leave roo
         REQUIRE(asks.wait_for_peer(10s) == outcome::done);
         for (int i = 0; i < 20; ++i) CHECK(asks.ask("anybody?").kind == answer_kind::timed_out);
     }
-    replier desk{context, to(asks.endpoints())};
-    std::thread serving{[&] { desk.serve([](const message& question) { return question; }); }};
-    REQUIRE(desk.wait_for_peer(10s) == outcome::done);
+    test::serving late{context, to(asks.endpoints())};
+    REQUIRE(late.desk.wait_for_peer(10s) == outcome::done);
     int answered = 0;
     while (answered < 20 && asks.send("there?", 2s).wait().kind == answer_kind::answered) ++answered;
     CHECK(answered == 20);
-    desk.stop();
-    serving.join();
 }
 
 TEST_CASE("pending answer: who waits for room goes on when a request is given up") {

@@ -14,31 +14,16 @@
 #include "ferry/pack.hpp"
 #include "ferry/replier.hpp"
 #include "tests/support/anywhere.hpp"
+#include "tests/support/serving.hpp"
 
 using namespace ferry;
 using ferry::test::anywhere;
+using ferry::test::echo;
+using ferry::test::serving;
 using ferry::test::to;
 using namespace std::chrono_literals;
 
 namespace {
-
-// A replier that serves in a thread of its own until the end of the test.
-struct serving {
-    serving(context& context, const endpoints& where, replier::handler handle, replier_options options = {})
-        : desk{context, where, std::move(options)}, thread{[this, handle = std::move(handle)] {
-              desk.serve(handle);
-          }} {}
-    ~serving() {
-        desk.stop();
-        thread.join();
-    }
-    replier desk;
-    std::thread thread;
-};
-
-message echo(const message& question) {
-    return message{std::string{question.body()}};
-}
 
 std::vector<frame> frames_of(std::initializer_list<std::string_view> texts) {
     std::vector<frame> frames;
