@@ -132,9 +132,9 @@ input::state input::fill(std::optional<time> deadline) {
     if (watched[1].revents != 0) return state::stopped;
     if (ready == 0) return state::timed_out;
     if (watched[0].revents == 0) return state::message;
-    std::string bytes;
-    if (read_some(STDIN_FILENO, bytes, "stdin") == 0) stdin_.end();
-    stdin_.add(bytes);
+    stdin_.add([this](std::string& buffer) {
+        if (read_some(STDIN_FILENO, buffer, "stdin") == 0) stdin_.end();
+    });
     return state::message;
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -28,10 +29,12 @@ constexpr const char* id_header = "message-id";
 
 constexpr std::uint64_t progress_step = 1000;  // messages; few are not worth a line
 constexpr auto handshake = 100ms;              // of --no-wait, with a spool that is there
+constexpr std::size_t look_step = 1000;        // messages, from one look at the confirms to the next
 constexpr std::size_t message_overhead = 64;   // bytes, roughly, of a message that waits
 
-// Waits for the confirms in the order of the messages, on a thread of its own, so that they are counted and
-// printed while the next message is still being read.
+// Counts the confirms in the order of the messages. Where they are printed a thread waits for each, so that
+// it is told while the next message is still being read; where they are not, the caller looks at them in
+// passing, for a thread that is woken for every batch costs more than putting it.
 class confirms {
   public:
     struct counts {
@@ -45,11 +48,13 @@ class confirms {
         std::optional<failure> not_printed;  ///< why, if it is not that
     };
 
-    confirms(ferry::context& context, confirm_lines lines)
-        : out_{context, {}}, lines_{lines}, thread_{[this] { run(); }} {}
+    confirms(ferry::context& context, confirm_lines lines) : out_{context, {}}, lines_{lines} {
+        if (lines != confirm_lines::none) thread_ = std::thread{[this] { run(); }};
+    }
     ~confirms() { end(std::chrono::steady_clock::now()); }
 
     void add(receipt of) {
+        if (!thread_.joinable()) return add_in_passing(std::move(of));
         const std::lock_guard lock{mutex_};
         waiting_.push_back(std::move(of));
         if (std::exchange(idle_, false)) changed_.notify_one();
@@ -64,17 +69,29 @@ class confirms {
         }
         changed_.notify_one();
         if (thread_.joinable()) thread_.join();
+        for (; !waiting_.empty(); waiting_.pop_front()) take(waiting_.front());
         return counts_;
     }
 
   private:
+    void add_in_passing(receipt of) {
+        waiting_.push_back(std::move(of));
+        if (++since_look_ < look_step) return;
+        since_look_ = 0;
+        for (; !waiting_.empty(); waiting_.pop_front()) {
+            const auto what = waiting_.front().wait(0ns);
+            if (!what) return;
+            count(what);
+        }
+    }
+
     void run() {
-        for (std::vector<receipt> taken; wait_for_more(taken); taken.clear())
+        for (std::deque<receipt> taken; wait_for_more(taken); taken.clear())
             for (const receipt& each : taken) take(each);
     }
 
     // All that were added since; false at the end.
-    bool wait_for_more(std::vector<receipt>& into) {
+    bool wait_for_more(std::deque<receipt>& into) {
         std::unique_lock lock{mutex_};
         if (waiting_.empty()) flush();
         idle_ = waiting_.empty();
@@ -148,11 +165,12 @@ class confirms {
 
     output out_;
     const confirm_lines lines_;
-    counts counts_;  // of the thread; read after it ended
+    counts counts_;  // of the thread, if there is one; read after it ended
     std::uint64_t heard_ = 0;
+    std::size_t since_look_ = 0;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::vector<receipt> waiting_;
+    std::deque<receipt> waiting_;
     bool idle_ = false;  // the thread waits, and wants to be told of the next one
     std::optional<ending::clock::time_point> deadline_;
     bool ended_ = false;

@@ -13,9 +13,13 @@ constexpr std::size_t length_bytes = 4;
 }  // namespace
 
 void splitter::add(std::string_view bytes) {
+    add([&](std::string& buffer) { buffer += bytes; });
+}
+
+void splitter::add(function_ref<void(std::string&)> append) {
     buffer_.erase(0, taken_);
     taken_ = 0;
-    buffer_ += bytes;
+    append(buffer_);
     if (format_ == in_format::raw && buffer_.size() > message_bytes_max) refuse_size(buffer_.size());
 }
 

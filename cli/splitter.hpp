@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "cli/formats.hpp"
+#include "core/function_ref.hpp"
 #include "ferry/message.hpp"
 
 namespace ferry::cli {
@@ -30,6 +31,8 @@ class splitter {
     explicit splitter(in_format format) : format_{format} {}
 
     void add(std::string_view bytes);
+    /// The same of what `append` puts behind the string it is given.
+    void add(function_ref<void(std::string&)> append);
     /// Nothing more is added.
     void end() noexcept { at_end_ = true; }
     bool ended() const noexcept { return at_end_; }

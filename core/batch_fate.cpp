@@ -14,6 +14,10 @@ void batch_fate::add(const piece& settled) {
 
 void batch_fate::stored(std::uint64_t index, std::uint64_t count, std::uint64_t offset, bool duplicate) {
     add({index, count, {message_fate::state::stored, duplicate, offset}, 0});
+    const std::uint64_t plain = plain_.load(std::memory_order_relaxed);
+    if (duplicate || index != plain || (plain > 0 && offset != plain_offset_ + index)) return;
+    if (plain == 0) plain_offset_ = offset;
+    plain_.store(index + count, std::memory_order_release);
 }
 
 void batch_fate::refused(std::uint64_t index, std::uint64_t count, std::string_view code,

@@ -4,10 +4,13 @@
 // Nearly always the whole batch has one fate, which is one piece. It has more when the spool knew some of its
 // messages already (by their message id), or had room for the first ones only.
 //
-// Threads: none of its own; whoever shares it guards it. Nothing fails.
+// Threads: none of its own; whoever shares it guards it, but for `plainly_stored`, which any thread may ask.
+// Nothing fails.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +32,11 @@ class batch_fate {
     void refused(std::uint64_t index, std::uint64_t count, std::string_view code, std::string_view reason);
 
     message_fate of(std::uint64_t index) const;
+    /// The offset of a message that was stored as most are: not before, and behind the one before it.
+    std::optional<std::uint64_t> plainly_stored(std::uint64_t index) const noexcept {
+        if (index >= plain_.load(std::memory_order_acquire)) return std::nullopt;
+        return plain_offset_ + index;
+    }
     bool pending(std::uint64_t index) const { return of(index).is == message_fate::state::pending; }
     /// How many messages have a fate, whichever they are: a refused part may be told before a stored one.
     std::uint64_t settled() const noexcept { return settled_; }
@@ -57,6 +65,8 @@ class batch_fate {
     std::vector<piece> pieces_;  // by index
     std::uint64_t settled_ = 0;
     std::vector<why> whys_;
+    std::atomic<std::uint64_t> plain_{0};  // so many from the first one are stored, from this offset on,
+    std::uint64_t plain_offset_ = 0;       // which does not change once there are some
 };
 
 }  // namespace ferry

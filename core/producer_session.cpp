@@ -41,26 +41,27 @@ producer_session::batch& producer_session::gather(std::size_t bytes, instant now
     return gathering_;
 }
 
-put_place producer_session::took(std::size_t size_before) {
-    const put_place place{gathering_.fate, gathering_.count++};
+const put_place& producer_session::took(std::size_t size_before) {
+    if (last_.fate != gathering_.fate) last_.fate = gathering_.fate;
+    last_.index = gathering_.count++;
     bytes_pending_ += gathering_.bytes->size() - size_before;
     ++counts_.put;
     if (!failed_code_.empty()) fail(failed_code_, failed_reason_);
-    return place;
+    return last_;
 }
 
 std::size_t producer_session::item_bytes_most(const message& next) {
     return item_bytes_max(next);
 }
 
-put_place producer_session::put(const message& message, instant now) {
+const put_place& producer_session::put(const message& message, instant now) {
     batch& into = gather(item_bytes_most(message), now);
     const std::size_t before = into.bytes->size();
     append_item(*into.bytes, message);
     return took(before);
 }
 
-put_place producer_session::put(std::string_view payload, instant now) {
+const put_place& producer_session::put(std::string_view payload, instant now) {
     batch& into = gather(item_bytes_most(payload), now);
     const std::size_t before = into.bytes->size();
     append_payload(*into.bytes, payload);

@@ -59,8 +59,9 @@ class producer_session {
 
     /// Takes a message. After `failed()` it is refused at once. `now` is looked at only when the message
     /// opens a batch, for a clock costs more than a small message: ask `opens_batch` before reading one.
-    put_place put(const message& message, instant now);
-    put_place put(std::string_view payload, instant now);
+    /// The place stands until the next call.
+    const put_place& put(const message& message, instant now);
+    const put_place& put(std::string_view payload, instant now);
     bool opens_batch(const message& next) const { return !has_room_for(item_bytes_most(next)); }
     bool opens_batch(std::string_view next) const { return !has_room_for(item_bytes_most(next)); }
 
@@ -113,7 +114,7 @@ class producer_session {
     bool has_room_for(std::size_t bytes) const {
         return gathering_.count > 0 && gathering_.bytes->size() + bytes <= batch_limit_;
     }
-    put_place took(std::size_t size_before);
+    const put_place& took(std::size_t size_before);
     batch& gather(std::size_t bytes, instant now);
     void seal();
     void heed_window(std::uint64_t bytes);
@@ -139,6 +140,7 @@ class producer_session {
     spool_link link_;
     std::vector<outgoing_message> out_;
     batch gathering_;
+    put_place last_;           // of the message that was put last
     std::size_t batch_limit_;  // of bytes gathered in one
     std::deque<batch> unconfirmed_;
     std::size_t sent_ = 0;  // so many of unconfirmed_ went out on this channel

@@ -97,7 +97,7 @@ receipt producer::parts::put(const Message& message) {
     if (!room() && wait(lock, forever, room) == outcome::stopped)
         throw error{errc::stopped, "stopped while waiting for room in the outbox"};
     check_failed();
-    const put_place place = session.put(message, session.opens_batch(message) ? read_clocks() : instant{});
+    const put_place& place = session.put(message, session.opens_batch(message) ? read_clocks() : instant{});
     if (!batch_receipts || batch_receipts->fate != place.fate) {
         batch_receipts = std::make_shared<receipt::parts>();
         batch_receipts->fate = place.fate;
@@ -119,8 +119,10 @@ receipt producer::parts::put(const Message& message) {
 
 std::optional<confirmation> receipt::wait(std::optional<duration> limit) const {
     if (!parts_) return std::nullopt;
-    std::unique_lock lock{parts_->from->mutex};
     const batch_fate& batch = *parts_->fate;
+    if (const auto offset = batch.plainly_stored(index_))
+        return confirmation{put_outcome::stored, *offset, false, {}, {}};
+    std::unique_lock lock{parts_->from->mutex};
     if (parts_->from->wait(lock, limit, [&] { return !batch.pending(index_); }) != outcome::done)
         return std::nullopt;
     const message_fate fate = batch.of(index_);

@@ -42,6 +42,15 @@ TEST_CASE("cli: a stream with a limit takes what fits, says full, and takes more
     CHECK(run_ferry({"put", at.at, "s"}, {.input = lines(100)}).status == 0);
 }
 
+TEST_CASE("cli: what is counted while more is read is counted to the number, and the first refused is named") {
+    spool_process at;
+    REQUIRE(run_ferry({"stream", "create", at.at, "s", "--max-messages", "4500"}).status == 0);
+    const finished all = run_ferry({"put", at.at, "s"}, {.input = lines(7000)});
+    CHECK(all.status == 7);
+    CHECK(all.err.find("sent 7000, confirmed 4500, refused 2500 (full)") != std::string::npos);
+    CHECK(all.err.find("message 4501: full") != std::string::npos);
+}
+
 TEST_CASE("cli: a stream that drops the oldest keeps the last, and counts the others") {
     spool_process at;
     REQUIRE(run_ferry({"stream", "create", at.at, "s", "--max-messages", "3", "--when-full", "drop-oldest"})
