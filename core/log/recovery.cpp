@@ -90,6 +90,8 @@ void recovery::tidy() {
         directory_.remove(name);
         result_.found.notes.push_back(name + " is no blank spare: removed");
     }
+    // A snapshot whose name a power cut undoes must not have let anything go.
+    if (!seen_.released.empty()) directory_.sync_directory();
     for (const std::string& name : seen_.released) {
         directory_.remove(name);
         result_.found.notes.push_back(name + " was released before the snapshot: removed");
@@ -97,12 +99,23 @@ void recovery::tidy() {
 }
 
 void recovery::set_aside() {
-    for (const std::string& name : seen_.bad_snapshots) quarantine_file(directory_, name);
-    for (const std::string& name : seen_.bad_segments) quarantine_file(directory_, name);
+    for (const std::string& name : seen_.bad_snapshots) set_aside(name);
+    for (const std::string& name : seen_.bad_segments) set_aside(name);
+}
+
+bool recovery::set_aside(const std::string& name) {
+    if (quarantine_file(directory_, name)) return true;
+    result_.found.notes.push_back(name + ": no room to move it aside, it stays where it is");
+    return false;
+}
+
+void recovery::set_aside(const file& segment, position base, const damage& what) {
+    if (!quarantine_bytes(directory_, segment, base, what))
+        result_.found.notes.push_back(what.file + ": no room for a copy of the bytes that do not verify");
 }
 
 void recovery::report(const file& segment, position base, damage what) {
-    quarantine_bytes(directory_, segment, base, what);
+    set_aside(segment, base, what);
     result_.found.damages.push_back(std::move(what));
 }
 
@@ -123,7 +136,7 @@ position recovery::replay_range(const file& segment, const surveyed_segment& whe
             wall_ns_ = std::max(wall_ns_, found->header->wall_ns);
         }
         if (!found->record)
-            quarantine_bytes(directory_, segment, where.header.base, as_damage(where.name, *found));
+            set_aside(segment, where.header.base, as_damage(where.name, *found));
         else if (found->from >= snapshot_at && found->header->type != record_type::footer)
             take(*found->record);
     }
@@ -227,6 +240,7 @@ void recovery::rewrite(active_segment& active) {
     record_scan scan{*last_->opened, from.nonce, from.base, last_->watermark, last_->whole_end};
     std::string buffer;
     const auto flush = [&] {
+        if (buffer.empty()) return;
         active.opened->write(active.end - active.header.base, buffer);
         active.end += buffer.size();
         buffer.clear();
@@ -288,10 +302,10 @@ void recovery::settle_cold() {
     for (const surveyed_cold& each : seen_.cold) {
         if (adopted_.cold().contains(each.base)) continue;
         const std::string name = segment_name(each.base);
-        if (damaged)
-            quarantine_file(directory_, name);
-        else
+        if (!damaged)
             directory_.remove(name);
+        else if (!set_aside(name))
+            continue;
         found.notes.push_back(name + (damaged ? " was not adopted, as far as can be read: moved aside"
                                               : " was not adopted, or is not needed any more: removed"));
     }

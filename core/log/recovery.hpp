@@ -55,6 +55,8 @@ class recovery {
     void restore_snapshot();
     void tidy();
     void set_aside();
+    bool set_aside(const std::string& name);
+    void set_aside(const file& segment, position base, const damage& what);
     void recover_sealed(surveyed_segment& segment);
     void recover_last(surveyed_segment& segment);
     struct range {

@@ -97,12 +97,12 @@ std::optional<scanned> record_scan::step() {
         const char* bytes = window_at(at_, record_bytes(header->length));
         found.record = stored_record{at_, *header, {bytes + record_header_bytes, header->length}};
     }
-    at_ = found.to;
+    at_ = found.used_to = found.to;
     return found;
 }
 
 scanned record_scan::search() {
-    scanned found{.from = at_, .zeros = true};
+    scanned found{.from = at_, .zeros = true, .used_to = at_};
     position at = at_;
     while (at < to_) {
         const std::uint64_t step = std::min(zero_step, to_ - at);
@@ -116,10 +116,11 @@ scanned record_scan::search() {
             if (all_zero(window_at(at, word), word)) continue;
             if (const auto header = header_at(at); header && whole_at(at, *header)) {
                 found.zeros = false;
-                found.to = at_ = at;
+                found.to = found.used_to = at_ = at;
                 return found;
             }
             found.zeros = false;
+            found.used_to = at + word;
         }
     }
     found.to = at_ = to_;

@@ -29,6 +29,7 @@ struct scanned {
     std::optional<record_header>
         header{};             ///< without a record: the header alone holds, the payload does not
     bool zeros = false;       ///< nothing but zeros up to where the scan was to end
+    position used_to = 0;     ///< behind the last of its bytes that is no zero, in steps of 8
     bool unreadable = false;  ///< the disk did not give all of it
 };
 

@@ -89,8 +89,8 @@ void spare_pool::finish() {
     const std::string name = part_name_.substr(0, part_name_.size() - unfinished.size());
     directory_.rename(part_name_, name);
     part_.reset();
-    directory_.sync_directory();
     ready_.push_back({name, segment_bytes_});
+    directory_.sync_directory();
 }
 
 blank_segment spare_pool::take(std::uint64_t bytes_min) {

@@ -26,7 +26,8 @@ class file {
     /// Reads up to `into.size()` bytes at `offset`; fewer only at the end of the file.
     virtual std::size_t read(std::uint64_t offset, std::span<char> into) const = 0;
 
-    /// Writes all `pieces` one behind the other from `offset`, or throws (a part may have been written).
+    /// Writes all `pieces` one behind the other from `offset`, or throws (a part may have been written). To
+    /// write nothing is to do nothing.
     virtual void write(std::uint64_t offset, std::span<const std::string_view> pieces) = 0;
     void write(std::uint64_t offset, std::string_view bytes) { write(offset, {&bytes, 1}); }
 

@@ -21,11 +21,14 @@ namespace ferry::log {
 namespace {
 
 constexpr const char* lock_name = "LOCK";
+constexpr std::size_t lock_bytes = 12;
 constexpr mode_t file_mode = 0600;
 constexpr mode_t directory_mode = 0700;
 constexpr std::size_t pieces_max = 64;  // of one system call
 
+// A quota that is used up is no room: all that knows how to do without room does so.
 [[noreturn]] void fail(const std::string& what, int error = errno) {
+    if (error == EDQUOT) throw std::system_error(ENOSPC, std::generic_category(), what + ": quota exceeded");
     throw std::system_error(error, std::generic_category(), what);
 }
 
@@ -73,6 +76,8 @@ class posix_file final : public file {
 
     using file::write;
     void write(std::uint64_t offset, std::span<const std::string_view> pieces) override {
+        while (!pieces.empty() && pieces.front().empty()) pieces = pieces.subspan(1);
+        if (pieces.empty()) return;
         const std::uint64_t from = offset;
         std::array<iovec, pieces_max> vector{};
         std::size_t skip = 0;  // bytes of the first piece that an earlier, short write took
@@ -149,16 +154,36 @@ void sync_path(int directory, const char* name, const std::string& path) {
     if (::fsync(opened.get()) != 0) fail("sync " + path);
 }
 
-int open_directory(const std::string& path, posix_storage::purpose why) {
-    if (why == posix_storage::purpose::own) {
-        if (::mkdir(path.c_str(), directory_mode) == 0) {
-            // A new directory survives a power cut only once its parent is synced.
-            const std::string parent = std::filesystem::absolute(path).lexically_normal().parent_path();
-            sync_path(AT_FDCWD, parent.c_str(), parent);
-        } else if (errno != EEXIST) {
-            fail("make directory " + path);
+// A new directory survives a power cut only once its parent is synced.
+void sync_parent(const std::string& path) {
+    const std::string parent = std::filesystem::absolute(path).lexically_normal().parent_path();
+    sync_path(AT_FDCWD, parent.c_str(), parent);
+}
+
+// One that is empty may be new as well: whoever made it, or an opening that died, synced nothing.
+void make_directory_durable(const std::string& path) {
+    if (::mkdir(path.c_str(), directory_mode) == 0) {
+        try {
+            sync_parent(path);
+        } catch (...) {
+            ::rmdir(path.c_str());
+            throw;
         }
+        return;
     }
+    if (errno != EEXIST) fail("make directory " + path);
+    std::error_code unreadable;
+    if (!std::filesystem::is_empty(path, unreadable) || unreadable) return;
+    try {
+        sync_parent(path);
+    } catch (const std::system_error& failure) {
+        // Who may not read the parent cannot sync it: it is for whoever made the directory there.
+        if (failure.code() != std::errc::permission_denied) throw;
+    }
+}
+
+int open_directory(const std::string& path, posix_storage::purpose why) {
+    if (why == posix_storage::purpose::own) make_directory_durable(path);
     const int opened = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (opened < 0) fail("open directory " + path);
     return opened;
@@ -205,9 +230,12 @@ void posix_storage::lock() {
         if (errno == EAGAIN || errno == EACCES) throw directory_in_use(path_, pid_in(opened));
         fail("lock " + describe(lock_name));
     }
-    const std::string text = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(opened, 0) != 0) fail("write " + describe(lock_name));
-    if (::pwrite(opened, text.data(), text.size(), 0) < 0) fail("write " + describe(lock_name));
+    // In place, so that a full disk has room for it. It only tells who holds the lock.
+    std::string text = std::to_string(::getpid());
+    text.resize(lock_bytes - 1, ' ');
+    text += '\n';
+    if (::pwrite(opened, text.data(), text.size(), 0) < 0 && errno != ENOSPC && errno != EDQUOT)
+        fail("write " + describe(lock_name));
 }
 
 std::unique_ptr<file> posix_storage::open(const std::string& name, open_mode mode) {

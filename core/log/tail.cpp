@@ -21,7 +21,7 @@ sweep sweep_segment(const file& segment, const segment_header& header, position 
     record_scan scan{segment, header.nonce, header.base, header.records_from(), header.base + segment.size()};
     while (const auto found = scan.next()) {
         if (found->zeros) break;
-        result.end = found->to;
+        result.end = found->used_to;
         if (found->header) result.watermark = std::max(result.watermark, found->header->durable);
         if (!found->record) result.bad.push_back(*found);
     }

@@ -197,11 +197,13 @@ void log_writer::run() {
     }
 }
 
-// One step of making ready what will be written; true when more remains to do. What fails here the next
-// append will meet again, and say so.
+// One step of making ready what will be written; true when more remains to do.
 bool log_writer::prepare() try {
     return log_.write_ahead() || log_.prepare_spare(spare_step_bytes);
-} catch (const std::exception&) {
+} catch (const std::exception& failure) {
+    report now;
+    now.failure = failure.what();
+    tell(now, &done_);
     return false;
 }
 

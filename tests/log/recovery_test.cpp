@@ -131,6 +131,53 @@ TEST_CASE("log: case 4, a torn last record is cut into quarantine and everything
     CHECK(log.texts() == texts{"kept", "new"});
 }
 
+TEST_CASE("log: case 4, of a torn tail no more is copied than was written") {
+    fault_disk disk;
+    log::position torn = 0;
+    {
+        log_session log{disk};
+        log.keep("kept");
+        torn = log.put("torn");
+    }
+    disk.kill();
+    const std::string segment = first_segment(disk);
+    flip(disk, segment, torn);  // the header: nothing says how long the record is
+    log_session log{disk};
+    REQUIRE(log->opened().damages.size() == 1);
+    CHECK(log->opened().damages.front().to == torn + log::record_bytes(4));
+    CHECK(disk.contents("quarantine/" + log::numbered_name(segment + ".", torn, "")).size() ==
+          log::record_bytes(4));
+}
+
+TEST_CASE("log: case 4, where there is no room for a copy the torn tail is told of and the log opens") {
+    for (std::uint64_t call = 1; call <= 3; ++call) {  // the copy is made, written and synced
+        CAPTURE(call);
+        fault_disk disk;
+        log::position torn = 0;
+        {
+            log_session log{disk};
+            log.keep("kept");
+            while (log->prepare_spare(log_session::segment_bytes)) {}
+            torn = log.put("torn");
+        }
+        disk.kill();
+        const std::string segment = first_segment(disk);
+        flip(disk, segment, torn + log::record_header_bytes);
+        disk.fail_call(call, test::fault::no_space);
+        log_session log{disk};
+        CHECK(disk.failed());
+        CHECK(log.replayed == texts{"kept"});
+        REQUIRE(log->opened().damages.size() == 1);
+        CHECK(log->opened().damages.front().torn_tail);
+        REQUIRE(log->opened().notes.size() == 1);
+        CHECK(log->opened().notes.front().find("no room for a copy") != std::string::npos);
+        CHECK(disk.names_with("quarantine/").empty());
+        log.expect_next(1);
+        log.keep("new");
+        CHECK(log.texts() == texts{"kept", "new"});
+    }
+}
+
 TEST_CASE("log: case 5, a tail that came back as zeros is a clean end") {
     fault_disk disk;
     {
@@ -542,6 +589,32 @@ TEST_CASE("log: what the older snapshot needs for replay stays while the newer o
     log_session log{disk};
     CHECK(log->opened().snapshot == "thirty");
     CHECK(log.replayed.size() == 60);
+}
+
+TEST_CASE("log: what a snapshot let go is removed once the snapshot is on disk for certain") {
+    // The process dies between the snapshot's name and the sync of the directory.
+    bool named = false;
+    for (std::uint64_t call = 1; !named; ++call) {
+        REQUIRE(call < 50);
+        fault_disk disk;
+        {
+            log_session log{disk};
+            log.fill(60);
+            log->save_snapshot("one");
+            log.fill(60);
+            log->save_snapshot("two");
+            log->release(1, log.next());
+            log.fill(60);
+            disk.fail_call(call, test::fault::io_error);
+            CHECK_THROWS(log->save_snapshot("three"));
+            named = disk.has(log::snapshot_name(log->end()));
+        }
+        disk.kill();
+        const auto segments = disk.names_with(".log");
+        disk.fail_call(2, test::fault::io_error, true);  // the first one is that sync
+        CHECK_THROWS((log_session{disk}));
+        CHECK(disk.names_with(".log") == segments);
+    }
 }
 
 TEST_CASE("log: a segment whose removal was undone is let go again") {

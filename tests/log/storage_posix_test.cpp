@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
@@ -193,6 +194,74 @@ TEST_CASE("storage: many pieces are written one behind the other, empty ones too
     CHECK(back.substr(0, whole.size()) == whole);
 }
 
+TEST_CASE("storage: to write nothing is to do nothing") {
+    const scratch_directory scratch;
+    posix_storage disk{scratch / "spool"};
+    const auto file = disk.open("a", open_mode::create_new);
+    file->write(0, "");
+    CHECK(file->size() == 0);
+    file->write(7, std::array<std::string_view, 2>{"", ""});
+    CHECK(file->size() == 0);
+}
+
+TEST_CASE("storage: a quota that is used up is no room") {
+    const scratch_directory scratch;
+    posix_storage disk{scratch / "spool"};
+    const auto file = disk.open("a", open_mode::create_new);
+    bool refused = false;
+    bool of_write = false;
+    bool of_allocation = false;
+    std::thread{[&] {
+        refused = refuse(SYS_pwritev, SYS_fallocate, EDQUOT);
+        if (!refused) return;
+        of_write = fails([&] { file->write(0, "x"); }, std::errc::no_space_on_device);
+        of_allocation = fails([&] { file->allocate(4096); }, std::errc::no_space_on_device);
+    }}.join();
+    if (!refused) {
+        MESSAGE("SKIPPED: a quota, because system calls cannot be filtered here");
+        return;
+    }
+    CHECK(of_write);
+    CHECK(of_allocation);
+}
+
+TEST_CASE("storage: a full disk does not keep from opening a directory that is there") {
+    const scratch_directory scratch;
+    { posix_storage disk{scratch / "spool"}; }
+    bool refused = false;
+    bool opened = false;
+    std::thread{[&] {
+        refused = refuse(SYS_pwrite64, SYS_pwritev, ENOSPC);
+        if (!refused) return;
+        opened = !fails([&] { posix_storage{scratch / "spool"}; }, std::errc::no_space_on_device);
+    }}.join();
+    if (!refused) {
+        MESSAGE("SKIPPED: a full disk, because system calls cannot be filtered here");
+        return;
+    }
+    CHECK(opened);
+}
+
+TEST_CASE("storage: an empty directory that was there is not believed to be on disk") {
+    const scratch_directory scratch;
+    std::filesystem::create_directory(scratch / "spool");
+    const auto opens = [&] {
+        bool refused = false;
+        bool failed = false;
+        std::thread{[&] {
+            refused = refuse(SYS_fsync, SYS_fsync);
+            if (refused) failed = fails([&] { posix_storage{scratch / "spool"}; });
+        }}.join();
+        if (!refused) MESSAGE("SKIPPED: syncs that fail, because system calls cannot be filtered here");
+        return !refused || failed;
+    };
+    CHECK(opens());
+    // Whose making could not be synced is not there for the next one to believe.
+    std::filesystem::remove_all(scratch / "spool");
+    CHECK(opens());
+    CHECK_FALSE(std::filesystem::exists(scratch / "spool"));
+}
+
 TEST_CASE("storage: names are listed, renamed and removed, also in a sub-directory") {
     const scratch_directory scratch;
     posix_storage disk{scratch / "spool"};
@@ -263,6 +332,25 @@ TEST_CASE("storage: the log behaves on a real directory as it does on the fault 
         REQUIRE(found.size() == before + 80);
         for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i] == test::log_session::numbered(i));
         CHECK(log->space_now().used > 0);
+    }
+}
+
+TEST_CASE("storage: whole records above the watermark are written again, whatever their sizes come to") {
+    constexpr std::size_t mib = 1 << 20;
+    for (const std::size_t bytes : {mib - 48, mib, mib + mib / 2}) {
+        CAPTURE(bytes);
+        const scratch_directory scratch;
+        {
+            posix_storage disk{scratch / "spool"};
+            test::log_session log{disk, 16 * mib};
+            log.keep("kept");
+            log.put(test::log_session::numbered(1, bytes));
+        }
+        posix_storage disk{scratch / "spool"};
+        test::log_session log{disk, 16 * mib};
+        CHECK(log->opened().records_rewritten == 1);
+        REQUIRE(log.replayed.size() == 2);
+        CHECK(log.replayed[1].size() == bytes);
     }
 }
 

@@ -153,6 +153,24 @@ TEST_CASE("log writer: a sync that fails is a failure, nothing of it counts as d
     CHECK(disk.calls() == calls);
 }
 
+TEST_CASE("log writer: a failure while nobody writes is told at once, not to whoever writes next") {
+    fault_disk disk;
+    log::segmented_log log{disk, {.segment_bytes = 1 << 20, .random = 5}, [](const auto&) {}};
+    disk.fail_call(2, fault::io_error);  // of making a spare, or of writing ahead
+    event_fd done;
+    log_writer writer{log, done};
+    writer.submit({.ticket = 1, .records = {}, .snapshot = {}, .sync = false}, true);
+    std::string failure;
+    for (int looks = 0; failure.empty() && looks < 100; ++looks) {
+        pollfd watched{done.fd(), POLLIN, 0};
+        ::poll(&watched, 1, 100);
+        done.clear();
+        failure = writer.take_report().failure;
+    }
+    CHECK_FALSE(failure.empty());
+    CHECK(log.broken());
+}
+
 TEST_CASE("log writer: of turns that are written together one that wants a sync gets it") {
     gate sluggish;
     gated_disk disk{sluggish};
