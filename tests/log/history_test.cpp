@@ -82,7 +82,7 @@ class history {
                 check_reads();
                 break;
             case 16:
-                disk_.fail_call(1 + below(12), static_cast<test::fault>(below(3)), below(2) == 0);
+                disk_.fail_call(1 + below(12), static_cast<test::fault>(below(4)), below(2) == 0);
                 break;
             case 17:
             case 18:

@@ -103,7 +103,7 @@ class fault_disk::handle final : public log::file {
         const std::lock_guard lock{disk_.mutex_};
         check_writable();
         if (disk_.fails_now()) {
-            if (disk_.fail_kind_ == fault::short_write)
+            if (disk_.fail_kind_ == fault::short_write || disk_.fail_kind_ == fault::short_space)
                 put(offset, std::string_view{bytes}.substr(0, disk_.random_() % (bytes.size() + 1)));
             refuse("write");
         }
@@ -151,7 +151,7 @@ class fault_disk::handle final : public log::file {
         if (!writable_) fail(EBADF, name_ + " is open for reading only");
     }
     [[noreturn]] void refuse(const char* what) const {
-        fail(disk_.fail_kind_ == fault::no_space ? ENOSPC : EIO, std::string{what} + " " + name_);
+        fail(disk_.out_of_space() ? ENOSPC : EIO, std::string{what} + " " + name_);
     }
     void resize(std::uint64_t size) {
         const std::uint64_t old = what_->cache.size();
@@ -192,7 +192,7 @@ std::unique_ptr<log::file> fault_disk::open(const std::string& name, log::open_m
     const auto found = names_.find(name);
     if (mode == log::open_mode::create_new) {
         if (found != names_.end()) fail(EEXIST, "open " + name);
-        if (fails_now()) fail(fail_kind_ == fault::no_space ? ENOSPC : EIO, "create " + name);
+        if (fails_now()) fail(out_of_space() ? ENOSPC : EIO, "create " + name);
         auto made = std::make_shared<inode>();
         names_[name] = made;
         changes_.push_back({"", name, made});
@@ -216,7 +216,7 @@ void fault_disk::rename(const std::string& from, const std::string& to) {
     const std::lock_guard lock{mutex_};
     const auto found = names_.find(from);
     if (found == names_.end()) fail(ENOENT, "rename " + from);
-    if (fails_now()) fail(fail_kind_ == fault::no_space ? ENOSPC : EIO, "rename " + from);
+    if (fails_now()) fail(out_of_space() ? ENOSPC : EIO, "rename " + from);
     auto what = found->second;
     names_.erase(found);
     names_[to] = what;
@@ -237,7 +237,7 @@ void fault_disk::make_directory(const std::string&) {}
 void fault_disk::sync_directory() {
     const std::lock_guard lock{mutex_};
     ++syncs_;
-    if (fails_now()) fail(EIO, "sync directory");
+    if (fails_now()) fail(out_of_space() ? ENOSPC : EIO, "sync directory");
     synced_names_ = names_;
     changes_.clear();
 }

@@ -24,6 +24,7 @@ enum class fault : std::uint8_t {
     io_error,     ///< EIO, nothing done
     no_space,     ///< ENOSPC, nothing done
     short_write,  ///< a part is written, then EIO (other calls: as io_error)
+    short_space,  ///< a part is written, then ENOSPC (other calls: as no_space)
 };
 
 class fault_disk final : public log::storage {
@@ -75,6 +76,7 @@ class fault_disk final : public log::storage {
     friend class handle;
 
     bool fails_now();
+    bool out_of_space() const { return fail_kind_ == fault::no_space || fail_kind_ == fault::short_space; }
     void charge(std::uint64_t more) const;
     std::uint64_t used() const;
     void crash(bool lose_all);
