@@ -343,9 +343,11 @@ duration consumer::claim_wait_left() const {
 
 outcome consumer::leave(std::optional<duration> limit) {
     std::unique_lock lock{parts_->mutex};
-    if (!parts_->session.failed_code().empty() || !parts_->session.link().up()) return outcome::done;
+    if (!parts_->session.failed_code().empty()) return outcome::done;
+    const bool there = parts_->session.link().up();
     parts_->session.leave(read_clocks());
-    parts_->member->wake();
+    parts_->member->wake();  // lets go who waits for a message
+    if (!there) return outcome::done;
     // The context may be stopping: what was settled is still worth its answer, within the limit. Where there
     // is none a stop ends it, after `linger`, and a spool that is gone.
     const bool without_end = !limit;

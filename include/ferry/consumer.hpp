@@ -214,7 +214,7 @@ class consumer {
     /// Leaves the group: gives back, without an attempt used, what was not handed out, and waits for the
     /// answers to its acks; without a limit no longer than the spool is there, and `linger` when the context
     /// stops. Deliveries still held come again at once, flagged, which does not count towards
-    /// max-attempts: a program that failed at one nacks it.
+    /// max-attempts: a program that failed at one nacks it. Whoever waits in `next` meanwhile gets nothing.
     outcome leave(std::optional<duration> limit = forever);
 
     consumer_stats stats() const;

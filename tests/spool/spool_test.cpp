@@ -494,6 +494,18 @@ TEST_CASE("spool: leaving ends when the context stops, and when the spool is gon
     waits.join();
 }
 
+TEST_CASE("spool: leaving lets those go who wait, though no spool is there") {
+    context context;
+    consumer work{context, ferry::connect("tcp://127.0.0.1:1"), {.stream = "s", .linger = 0ms}};
+    std::thread waits{[&] {
+        const auto from = std::chrono::steady_clock::now();
+        CHECK_FALSE(work.next(20s));
+        CHECK(std::chrono::steady_clock::now() - from < 10s);
+    }};
+    CHECK(work.leave() == outcome::done);
+    waits.join();
+}
+
 TEST_CASE("spool: who leaves within a limit is answered, though the context stops and nothing lingers") {
     temporary_directory directory;
     context context;
