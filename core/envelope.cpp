@@ -7,6 +7,13 @@
 namespace ferry {
 namespace {
 
+// What stands ahead of the producer's id: the magic bytes, an array of five, and that it is a bin of 8.
+constexpr std::string_view front{
+    "\xC1"
+    "fy\x01\x95\xC4\x08",
+    7};
+static_assert(front.starts_with(envelope_magic) && producer_id_bytes == 8);
+
 const char* read_fields(std::string_view bytes, decoded_header& into) {
     pack_cursor from{bytes};
     if (from.array() < 5 || !from.good()) return "the header is no array of five";
@@ -17,29 +24,23 @@ const char* read_fields(std::string_view bytes, decoded_header& into) {
     into.sent_by.sequence = from.number();
     into.sent_by.time_ns = from.number();
     if (!from.good()) return "epoch, sequence or time is no number";
-    const char* const start = from.position();
-    from.skip(envelope_header_depth_max);
-    if (!from.good()) return "the header is cut short or too deep";
-    auto headers = read_headers({start, static_cast<std::size_t>(from.position() - start)});
-    if (!headers) return "a header is not text to text, number or bytes";
-    if (!from.at_end()) return "bytes follow the header";
-    into.headers = std::move(*headers);
-    return nullptr;
+    if (!from.empty_map()) {  // as most have it
+        const char* const start = from.position();
+        from.skip(envelope_header_depth_max);
+        if (!from.good()) return "the header is cut short or too deep";
+        auto headers = read_headers({start, static_cast<std::size_t>(from.position() - start)});
+        if (!headers) return "a header is not text to text, number or bytes";
+        into.headers = std::move(*headers);
+    }
+    return from.at_end() ? nullptr : "bytes follow the header";
 }
 
 }  // namespace
 
 void encode_header(std::string& into, const stamp& stamp, const header_map& headers) {
-    into = envelope_magic;
+    into = front;
+    into.append(stamp.producer_id, 0, producer_id_bytes).resize(front.size() + producer_id_bytes);
     pack_writer out{into};
-    out.array(5);
-    if (stamp.producer_id.size() == producer_id_bytes) {
-        out.bytes(stamp.producer_id);
-    } else {
-        std::string id = stamp.producer_id;
-        id.resize(producer_id_bytes);
-        out.bytes(id);
-    }
     out.number(stamp.epoch).number(stamp.sequence).number(stamp.time_ns);
     write_headers(out, headers);
     if (into.size() > envelope_header_bytes_max)

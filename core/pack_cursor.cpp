@@ -1,8 +1,21 @@
 #include "core/pack_cursor.hpp"
 
+#include <endian.h>
+
+#include <cstring>
 #include <limits>
 
 namespace ferry {
+namespace {
+
+template <typename Number>
+Number read_as(const char* from) {
+    Number value = 0;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
+
+}  // namespace
 
 bool pack_cursor::room(std::uint64_t size) noexcept {
     if (good_ && size <= static_cast<std::uint64_t>(end_ - at_)) return true;
@@ -10,12 +23,21 @@ bool pack_cursor::room(std::uint64_t size) noexcept {
     return false;
 }
 
+// msgpack knows numbers of 1, 2, 4 and 8 bytes.
 std::uint64_t pack_cursor::big_endian(std::size_t size) {
     if (!room(size)) return 0;
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<std::uint8_t>(at_[i]);
+    const char* const from = at_;
     at_ += size;
-    return value;
+    switch (size) {
+        case 1:
+            return read_as<std::uint8_t>(from);
+        case 2:
+            return be16toh(read_as<std::uint16_t>(from));
+        case 4:
+            return be32toh(read_as<std::uint32_t>(from));
+        default:
+            return be64toh(read_as<std::uint64_t>(from));
+    }
 }
 
 std::string_view pack_cursor::run(std::uint64_t size) {
@@ -129,6 +151,12 @@ bool pack_cursor::nil() {
     return true;
 }
 
+bool pack_cursor::empty_map() {
+    if (!good_ || at_ == end_ || peek() != 0x80) return false;
+    ++at_;
+    return true;
+}
+
 bool pack_cursor::next_is_text() const noexcept {
     return good_ && at_ != end_ && ((peek() & 0xE0) == 0xA0 || (peek() >= 0xD9 && peek() <= 0xDB));
 }
@@ -173,7 +201,8 @@ void pack_cursor::skip(int depth_max) {
 
 void pack_writer::big_endian(char tag, std::uint64_t value, int size) {
     char bytes[9] = {tag};
-    for (int i = size; i > 0; --i, value >>= 8) bytes[i] = static_cast<char>(value);
+    const std::uint64_t first = htobe64(value << (64 - 8 * size));
+    std::memcpy(bytes + 1, &first, sizeof first);
     out_.append(bytes, static_cast<std::size_t>(size) + 1);
 }
 

@@ -31,6 +31,7 @@ class pack_cursor {
     std::string_view text();   ///< str
     std::string_view bytes();  ///< bin, or str
     bool nil();                ///< takes a nil if one is next
+    bool empty_map();          ///< the same of a map without entries
 
     /// Takes what most items of a batch are, an array of one bin of up to 255 bytes, if one is next.
     bool take_short_item(std::string_view& payload) noexcept {
