@@ -333,7 +333,7 @@ class putting {
     std::optional<ending::clock::time_point> deadline() const { return end_.run_deadline(); }
 
     /// Whether a spool was ever there.
-    bool heard() { return heard_ = heard_ || to_.connected(); }
+    bool heard() { return heard_ = heard_ || to_.connected() || to_.stats().confirmed > 0; }
 
     told so_far() const {
         return {sent, lost, late || deadline().has_value(), late ? end_.code(sent) : exit_code::done};

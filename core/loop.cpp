@@ -110,10 +110,16 @@ void loop::sleep(const event_fd& bell, steady_time until) {
 
 std::unique_ptr<event_fd> loop::lend_bell() {
     const std::lock_guard lock{mutex_};
-    if (bells_.empty()) return std::make_unique<event_fd>();
-    std::unique_ptr<event_fd> lent = std::move(bells_.back());
-    bells_.pop_back();
-    return lent;
+    if (!bells_.empty()) {
+        std::unique_ptr<event_fd> lent = std::move(bells_.back());
+        bells_.pop_back();
+        return lent;
+    }
+    try {
+        return std::make_unique<event_fd>();
+    } catch (const std::system_error&) {
+        return nullptr;
+    }
 }
 
 void loop::take_back(std::unique_ptr<event_fd> bell) {

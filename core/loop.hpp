@@ -86,7 +86,8 @@ class loop {
     /// Sleeps until the bell was rung or the time has come.
     static void sleep(const event_fd& bell, steady_time until);
 
-    /// What rings for a thread that stands in: lent while it does, so that there are few.
+    /// What rings for a thread that stands in: lent while it does, so that there are few. Null when the
+    /// process has no descriptor left.
     std::unique_ptr<event_fd> lend_bell();
     void take_back(std::unique_ptr<event_fd> bell);
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "core/uninterrupted.hpp"
+
 namespace ferry {
 namespace {
 
@@ -38,7 +40,7 @@ monitor::~monitor() {
 
 bool monitor::next_event(int& kind, int& value) {
     zmq::message_t event;
-    if (!reader_.recv(event, zmq::recv_flags::dontwait)) return false;
+    if (!receive_now(reader_, event)) return false;
     std::uint16_t id = 0;
     std::int32_t number = 0;
     std::memcpy(&id, event.data(), sizeof id);
@@ -46,7 +48,7 @@ bool monitor::next_event(int& kind, int& value) {
     kind = id;
     value = number;
     zmq::message_t address;
-    [[maybe_unused]] const auto received = reader_.recv(address, zmq::recv_flags::dontwait);
+    receive_now(reader_, address);
     return true;
 }
 

@@ -219,8 +219,8 @@ int socket::wake_waiters(const waiter* self, bool edge) {
     // the next one: so what they tell is taken in after them, until nothing is new.
     const bool change_awaited = std::any_of(waiters_.begin(), waiters_.end(),
                                             [](const waiter* each) { return (each->events & change) != 0; });
-    int events = socket_.get(zmq::sockopt::events);
-    while (change_awaited && absorb()) events = socket_.get(zmq::sockopt::events);
+    int events = events_of(socket_);
+    while (change_awaited && absorb()) events = events_of(socket_);
     for (const int wanted : {ZMQ_POLLIN, ZMQ_POLLOUT}) {
         if ((events & wanted) == 0) continue;
         // An XPUB that drops nothing, and a ROUTER, say POLLOUT while a pipe is full. Believed, its waiters
@@ -246,7 +246,7 @@ void socket::wake_changed() {
 bool socket::absorb() {
     bool changed = monitor_->read();
     // A new connection's subscriptions are exchanged when its owner's thread enters the socket: here.
-    if (changed) static_cast<void>(socket_.get(zmq::sockopt::events));
+    if (changed) static_cast<void>(events_of(socket_));
     if (absorb_ && absorb_(socket_)) changed = true;
     if (changed) wake_changed();
     return changed;
@@ -279,7 +279,7 @@ outcome socket::attempt_again(short events, Attempt attempt) {
         socket& left;
         ~leaving() { left.wake_waiters(nullptr, true); }
     } const on_return{*this};
-    const bool room = events != ZMQ_POLLIN && (socket_.get(zmq::sockopt::events) & events) != 0;
+    const bool room = events != ZMQ_POLLIN && (events_of(socket_) & events) != 0;
     if (room && attempt()) return outcome::done;
     return stopped() ? outcome::stopped : outcome::timed_out;
 }

@@ -26,6 +26,7 @@
 #include "core/event_fd.hpp"
 #include "core/function_ref.hpp"
 #include "core/monitor.hpp"
+#include "core/uninterrupted.hpp"
 #include "core/unsent.hpp"
 #include "ferry/context.hpp"
 #include "ferry/endpoint.hpp"
@@ -102,7 +103,7 @@ class socket {
 
     /// Only within `attempt`, `with` or a condition.
     bool has_peer() const noexcept { return monitor_->peers() > 0; }
-    bool writable() { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0; }
+    bool writable() { return (events_of(socket_) & ZMQ_POLLOUT) != 0; }
 
     /// Waits up to `linger` until `in_flight` says all is on the wire, closes, and gives what is not.
     /// No other call may follow, but for `with` that does not touch the socket.

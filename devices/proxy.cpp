@@ -8,6 +8,7 @@
 #include "core/request_id.hpp"
 #include "core/socket.hpp"
 #include "core/ticket.hpp"
+#include "core/uninterrupted.hpp"
 #include "ferry/error.hpp"
 
 namespace ferry {
@@ -190,7 +191,7 @@ void proxy::capture(std::vector<frame>& frames) {
 
 bool proxy::worker_there() {
     if (back_tells_peers_) return workers_->peers() > 0;
-    return workers_->peers() > 0 || (back_.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0;
+    return workers_->peers() > 0 || (events_of(back_) & ZMQ_POLLOUT) != 0;
 }
 
 bool proxy::can_hand_out() {

@@ -150,7 +150,7 @@ loop::next delivery::origin::step() {
 template <typename Done>
 outcome delivery::origin::wait(std::unique_lock<std::mutex>& lock, steady_time deadline, Done done) {
     while (!done()) {
-        if (owner.stopped()) return outcome::stopped;
+        if (owner.stopped() || !member) return outcome::stopped;  // or what would settle it has ended
         if (deadline != steady_time::max() && std::chrono::steady_clock::now() >= deadline)
             return outcome::timed_out;
         wait_once(lock, deadline);
@@ -204,6 +204,7 @@ consumer::~consumer() {
     {
         const std::lock_guard lock{parts_->mutex};
         last = std::move(parts_->member);
+        parts_->waiters.tell();
     }
     last.reset();
     parts_->tell();  // what a step brought that ran in another's place

@@ -73,7 +73,7 @@ outcome producer::parts::wait(std::unique_lock<std::mutex>& lock, std::optional<
     if (done()) return outcome::done;
     const steady_time until = limit ? std::chrono::steady_clock::now() + *limit : steady_time::max();
     while (!done()) {
-        if (owner.stopped()) return outcome::stopped;
+        if (owner.stopped() || !member) return outcome::stopped;  // or what would settle it has ended
         if (until != steady_time::max() && std::chrono::steady_clock::now() >= until)
             return outcome::timed_out;
         waiters.wait(lock, owner.internals().shared_loop(), member.get(), until);
@@ -152,6 +152,7 @@ producer::~producer() {
     const std::lock_guard lock{parts_->mutex};
     last = std::move(parts_->member);
     parts_->batch_receipts.reset();
+    parts_->waiters.tell();
 }
 
 producer::producer(producer&&) noexcept = default;

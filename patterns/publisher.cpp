@@ -10,6 +10,7 @@
 #include "core/envelope_batch.hpp"
 #include "core/random_id.hpp"
 #include "core/socket.hpp"
+#include "core/uninterrupted.hpp"
 #include "core/unsent.hpp"
 #include "ferry/error.hpp"
 #include "patterns/batch_outlet.hpp"
@@ -99,7 +100,7 @@ bool publisher::parts::read_subscriptions(zmq::socket_t& from) {
     bool changed = false;
     for (const int connection : socket.take_ended()) known.connection_ended(connection);
     zmq::message_t heard;
-    while (from.recv(heard, zmq::recv_flags::dontwait)) {
+    while (receive_now(from, heard)) {
         const std::string_view bytes = heard.to_string_view();
         if (bytes.empty() || static_cast<unsigned char>(bytes[0]) > 1) {
             ++counts.bad_frames;

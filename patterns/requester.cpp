@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -55,9 +56,9 @@ struct requester::parts {
     void lead(asking& self, const deadline& end, std::unique_lock<std::mutex>& lock);
     void pass_lead(const asking& self);
     void begin(asking& self);
-    void offer_room(std::unique_lock<std::mutex> lock);
+    bool give_room();
+    void wake_leader();
     void send_ahead(asking& self);
-    bool many_unanswered() const;
     outcome attempt(asking& self);
     answer_kind run(asking& self);
     answer finish(asking& self);
@@ -78,7 +79,7 @@ struct requester::parts {
     std::vector<asking*> followers;
     bool led = false;
     std::size_t unanswered_now = 0;
-    std::vector<asking*> room_wanted;  // of no request: who waits until fewer are unanswered
+    std::deque<asking*> room_wanted;  // of no request: who waits until fewer are unanswered
 };
 
 requester::parts::parts(ferry::context& context, const ferry::endpoints& where, requester_options chosen)
@@ -120,7 +121,10 @@ bool requester::parts::send(asking& self) {
     const bool enveloped = self.question.sent_by().has_value();
     for (frame& each : to_frames(self.question, enveloped ? envelope_mode::full : envelope_mode::none))
         frames.push_back(std::move(each));
-    self.sent_at = std::chrono::steady_clock::now();
+    {
+        const std::lock_guard lock{mutex};  // a late reply to the attempt before may be read right now
+        self.sent_at = std::chrono::steady_clock::now();
+    }
     return all[self.line]->send(frames, duration{0}) == outcome::done;
 }
 
@@ -159,17 +163,28 @@ void requester::parts::take(std::vector<frame> frames) {
     self.result.content = std::move(decoded.content);
     self.changed.notify_one();
     --unanswered_now;
-    offer_room(std::move(lock));
+    const bool given = give_room();
+    lock.unlock();
+    if (given) wake_leader();
 }
 
-// One of those who want room may be reading for all, and sleeps at the socket.
-void requester::parts::offer_room(std::unique_lock<std::mutex> lock) {
-    if (room_wanted.empty() || many_unanswered()) return;
-    for (asking* each : std::exchange(room_wanted, {})) {
-        each->done = true;
-        each->changed.notify_one();
+// Replies that nobody reads wait in queues, and repliers drop those that find these full. libzmq tells a
+// sender of room in steps of half a queue. Who waits for room has not sent yet, and does not count.
+bool requester::parts::give_room() {
+    const int mark = options.socket.high_water_mark;
+    const auto most = static_cast<std::size_t>(std::max(mark / 2, 1));
+    bool given = false;
+    while (!room_wanted.empty() && (mark == 0 || unanswered_now - room_wanted.size() < most)) {
+        room_wanted.front()->done = true;
+        room_wanted.front()->changed.notify_one();
+        room_wanted.pop_front();
+        given = true;
     }
-    lock.unlock();
+    return given;
+}
+
+// Who reads for all sleeps at the socket: what he waits for came otherwise.
+void requester::parts::wake_leader() {
     all.front()->with([&](zmq::socket_t&) { all.front()->offer(); });
 }
 
@@ -215,6 +230,14 @@ void requester::parts::read_until_answered(const asking& self, const deadline& e
 outcome requester::parts::wait_for_reply(asking& self, std::optional<duration> wait) {
     const deadline end{wait};
     std::unique_lock lock{mutex};
+    struct leaving {
+        parts& owner;
+        const asking& self;
+        // The wake-up that asked this thread to lead may have come with the end of its wait.
+        ~leaving() {
+            if (!owner.led) owner.pass_lead(self);
+        }
+    } const at_end{*this, self};
     outcome how = outcome::done;
     while (!self.done && how == outcome::done) {
         if (all.front()->stopped())
@@ -233,8 +256,6 @@ outcome requester::parts::wait_for_reply(asking& self, std::optional<duration> w
             lead(self, end, lock);
         }
     }
-    // The wake-up that asked this thread to lead may have come with the end of its wait.
-    if (!led) pass_lead(self);
     return how;
 }
 
@@ -248,7 +269,10 @@ outcome requester::parts::attempt(asking& self) {
 
 answer_kind requester::parts::run(asking& self) {
     duration pause = options.backoff;
-    if (self.under_way && self.end.passed()) read_all();  // what came in time and nobody read
+    if (self.under_way && self.end.passed()) {
+        read_all();  // what came in time and nobody read
+        wake_leader();
+    }
     while (true) {
         const outcome made = self.under_way ? outcome::done : attempt(self);
         if (made == outcome::stopped) return answer_kind::stopped;
@@ -286,13 +310,6 @@ void requester::parts::begin(asking& self) {
     ++unanswered_now;
 }
 
-// Replies that nobody reads wait in queues, and repliers drop those that find these full. libzmq tells a
-// sender of room in steps of half a queue.
-bool requester::parts::many_unanswered() const {
-    const int mark = options.socket.high_water_mark;
-    return mark > 0 && unanswered_now > static_cast<std::size_t>(std::max(mark / 2, 1));
-}
-
 void requester::parts::send_ahead(asking& self) {
     asking room;
     struct leaving {
@@ -305,8 +322,8 @@ void requester::parts::send_ahead(asking& self) {
     } const at_end{*this, room};
     {
         const std::lock_guard lock{mutex};
-        room.done = !many_unanswered();
-        if (!room.done) room_wanted.push_back(&room);
+        room_wanted.push_back(&room);
+        give_room();
     }
     const outcome how = wait_for_reply(room, self.end.left());
     const bool ready = how == outcome::done && find_line(deadline{duration{0}}, self.line) == outcome::done;
@@ -326,7 +343,9 @@ void requester::parts::close(asking& self, answer_kind how) {
         ++refused;
     else
         ++unanswered;
-    offer_room(std::move(lock));
+    const bool given = give_room();
+    lock.unlock();
+    if (given) wake_leader();
 }
 
 answer requester::parts::finish(asking& self) {

@@ -7,8 +7,9 @@ namespace ferry {
 // While there is one a thread stands in, or tries to, without the lock.
 class session_waiters::standing {
   public:
-    standing(session_waiters& of, std::unique_lock<std::mutex>& lock, loop& lender)
-        : of_{of}, lock_{lock}, lender_{lender}, bell_{lender.lend_bell()} {
+    standing(session_waiters& of, std::unique_lock<std::mutex>& lock, loop& lender,
+             std::unique_ptr<event_fd> bell)
+        : of_{of}, lock_{lock}, lender_{lender}, bell_{std::move(bell)} {
         of_.bell_ = bell_.get();
         lock_.unlock();
     }
@@ -30,9 +31,10 @@ class session_waiters::standing {
 
 void session_waiters::wait(std::unique_lock<std::mutex>& lock, loop& of, const loop::member* session,
                            steady_time until) {
-    if (session != nullptr && bell_ == nullptr && !of.in_step()) {
+    const bool may_stand_in = session != nullptr && bell_ == nullptr && !of.in_step();
+    if (std::unique_ptr<event_fd> bell = may_stand_in ? of.lend_bell() : nullptr) {
         const auto place = session->place();
-        const standing now{*this, lock, of};
+        const standing now{*this, lock, of, std::move(bell)};
         if (loop::stand_in here{of, place}; here) return here.wait(now.bell(), until);
         // Steps run just now, this session's among them, perhaps: what they tell rings, too.
         return loop::sleep(now.bell(), until);

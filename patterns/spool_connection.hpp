@@ -16,6 +16,7 @@
 #include "core/monitor.hpp"
 #include "core/shared_bytes.hpp"
 #include "core/spool_link.hpp"
+#include "core/uninterrupted.hpp"
 #include "ferry/endpoint.hpp"
 #include "ferry/error.hpp"
 #include "ferry/socket_options.hpp"
@@ -37,7 +38,7 @@ class spool_connection {
     /// descriptor tells of it no more.
     bool ready() {
         const int wanted = ZMQ_POLLIN | (unsent_.empty() ? 0 : ZMQ_POLLOUT);
-        return (socket_.get(zmq::sockopt::events) & wanted) != 0;
+        return (events_of(socket_) & wanted) != 0;
     }
 
     /// Queues the messages and sends as much as the socket takes. While the link is down only the newest

@@ -8,6 +8,7 @@
 #include <zmq.hpp>
 
 #include "core/clock.hpp"
+#include "core/uninterrupted.hpp"
 #include "ferry/context.hpp"
 #include "ferry/message.hpp"
 #include "ferry/raw_port.hpp"
@@ -44,7 +45,7 @@ class port_socket {
     const std::string& address() const noexcept { return address_; }
 
   private:
-    int events() { return socket_.get(zmq::sockopt::events); }
+    int events() { return events_of(socket_); }
 
     context& owner_;
     const raw_port_kind kind_;

@@ -19,6 +19,7 @@
 #include "core/shared_frame.hpp"
 #include "core/socket.hpp"
 #include "core/thread_name.hpp"
+#include "core/uninterrupted.hpp"
 #include "devices/spool/brain.hpp"
 #include "devices/spool/log_writer.hpp"
 #include "devices/spool/raw_ports.hpp"
@@ -365,7 +366,7 @@ void spool::parts::wait_for_event(bool more) {
     const std::uint64_t left = more || due <= now ? 0 : std::min<std::uint64_t>(due - now, 60'000'000'000);
     const bool reading = thinking->bytes_unwritten() <= unwritten_bytes_max;
     // The ZeroMQ descriptor is edge-triggered; events that are there already must not be slept over.
-    const bool there = reading && (router.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+    const bool there = reading && (events_of(router) & ZMQ_POLLIN) != 0;
     const timespec limit{static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
     const timespec at_once{0, 0};
     // Told to stop once, it is not told again.

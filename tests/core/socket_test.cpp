@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <pthread.h>
+
 #include <atomic>
+#include <csignal>
 #include <thread>
 
 #include "core/context_parts.hpp"
@@ -53,6 +56,35 @@ TEST_CASE("socket: a wait ends at its deadline, at a stop of the socket and at a
     context.request_stop();
     waiter.join();
     CHECK(pull.receive(frames) == outcome::stopped);
+}
+
+TEST_CASE("socket: a signal that interrupts a look at a socket is nobody's failure") {
+    struct sigaction handled {};
+    static std::atomic<int> came{0};
+    handled.sa_handler = [](int) { ++came; };
+    struct sigaction before {};
+    REQUIRE(::sigaction(SIGUSR2, &handled, &before) == 0);
+    context context;
+    ferry::socket pull{context, zmq::socket_type::pull, ferry::bind("tcp://127.0.0.1:*"), {}};
+    std::atomic<bool> over{false};
+    std::thread waits{[&] {
+        std::vector<frame> frames;
+        CHECK(pull.receive(frames) == outcome::stopped);
+    }};
+    std::thread looks{[&] {
+        std::vector<frame> frames;
+        while (!over) CHECK(pull.receive(frames, 0ms) == outcome::timed_out);
+    }};
+    for (int i = 0; i < 2'000; ++i) {  // each hits it somewhere else
+        const int before_this = came;
+        ::pthread_kill(looks.native_handle(), SIGUSR2);
+        while (came == before_this) std::this_thread::yield();
+    }
+    over = true;
+    looks.join();
+    pull.stop();
+    waits.join();
+    ::sigaction(SIGUSR2, &before, nullptr);
 }
 
 TEST_CASE("socket: a push to nobody is not taken") {

@@ -1,6 +1,7 @@
 // Requests that are sent now and waited for later.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <future>
 #include <string>
 #include <thread>
@@ -144,4 +145,43 @@ TEST_CASE("pending answer: who waits for room goes on when a request is given up
     CHECK(second.wait_for(50ms) == std::future_status::timeout);
     first.reset();
     CHECK(second.wait_for(10s) == std::future_status::ready);
+}
+
+TEST_CASE("pending answer: several that wait for room do not take it from each other") {
+    context context;
+    requester asks{context, anywhere, {.timeout = 20s, .socket = {.high_water_mark = 2}}};
+    const silence silent{context, asks.endpoints()};
+    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
+    std::optional<pending_answer> first = asks.send("first");
+    std::atomic<int> sent{0};
+    const auto next = [&] {
+        const pending_answer given = asks.send("next");
+        ++sent;  // given up here: there is room for the other one
+    };
+    auto second = std::async(std::launch::async, next);
+    auto third = std::async(std::launch::async, next);
+    CHECK(second.wait_for(50ms) == std::future_status::timeout);
+    CHECK(third.wait_for(50ms) == std::future_status::timeout);
+    CHECK(sent == 0);
+    first.reset();
+    CHECK(second.wait_for(10s) == std::future_status::ready);
+    CHECK(third.wait_for(10s) == std::future_status::ready);
+}
+
+TEST_CASE("pending answer: who looks once more for his own finds another's, and that one is told") {
+    context context;
+    ferry::socket router{context, zmq::socket_type::router, ferry::bind("inproc://looks-once-more"), {}};
+    requester asks{context, ferry::connect("inproc://looks-once-more"), {.attempts = 1}};
+    for (int round = 0; round < 50; ++round) {
+        pending_answer expired = asks.send("expired", 1ms);
+        std::vector<frame> question;
+        REQUIRE(router.receive(question, 10s) == outcome::done);
+        auto slow = std::async(std::launch::async, [&] { return asks.ask("slow", 20s); });
+        REQUIRE(router.receive(question, 10s) == outcome::done);
+        CHECK(slow.wait_for(2ms) == std::future_status::timeout);  // it reads for all now
+        REQUIRE(router.send(question, 5s) == outcome::done);
+        expired.wait();
+        REQUIRE(slow.wait_for(10s) == std::future_status::ready);
+        CHECK(slow.get().kind == answer_kind::answered);
+    }
 }

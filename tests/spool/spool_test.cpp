@@ -2,8 +2,11 @@
 #include "ferry/spool.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <future>
 #include <set>
 #include <string>
 #include <thread>
@@ -492,6 +495,39 @@ TEST_CASE("spool: leaving ends when the context stops, and when the spool is gon
     one.reset();
     work.leave();
     waits.join();
+}
+
+TEST_CASE("spool: a receipt that outlives its producer waits for nothing that nobody brings") {
+    context context;
+    std::optional<producer> out{std::in_place, context, ferry::connect("inproc://nobody"),
+                                producer_options{.stream = "s", .linger = 0ms}};
+    const receipt late = out->put("late");
+    const receipt early = out->put("early");
+    auto waits = std::async(std::launch::async, [&] { return early.wait().has_value(); });
+    CHECK(waits.wait_for(20ms) == std::future_status::timeout);
+    out.reset();
+    REQUIRE(waits.wait_for(10s) == std::future_status::ready);
+    CHECK_FALSE(waits.get());
+    auto waits_late = std::async(std::launch::async, [&] { return late.wait().has_value(); });
+    REQUIRE(waits_late.wait_for(10s) == std::future_status::ready);
+    CHECK_FALSE(waits_late.get());
+}
+
+TEST_CASE("spool: a producer ends though no descriptor is left to wait with") {
+    context context;
+    std::optional<producer> out{std::in_place, context, ferry::connect("inproc://nobody"),
+                                producer_options{.stream = "s", .linger = 50ms}};
+    out->put("x");
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const int lowest_free = ::dup(STDERR_FILENO);
+    REQUIRE(lowest_free >= 0);
+    ::close(lowest_free);
+    rlimit none = before;
+    none.rlim_cur = static_cast<rlim_t>(lowest_free);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    out.reset();
+    CHECK(::setrlimit(RLIMIT_NOFILE, &before) == 0);
 }
 
 TEST_CASE("spool: leaving lets those go who wait, though no spool is there") {
