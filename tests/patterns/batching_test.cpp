@@ -173,22 +173,25 @@ TEST_CASE("batching: of a batch every waiting thread has its part") {
     ferry::socket jobs = bare(context, zmq::socket_type::push, anywhere);
     puller work{context, to(jobs.bound())};
     REQUIRE(work.wait_for_peer(5s) == outcome::done);
-    std::atomic<int> waiting{0}, got{0};
-    std::vector<std::thread> threads;
-    for (int i = 0; i < 4; ++i)
-        threads.emplace_back([&] {
-            ++waiting;
-            CHECK(work.receive(10s).has_value());
-            ++got;
-            // Busy with it until all have theirs.
-            const auto end = std::chrono::steady_clock::now() + 10s;
-            while (got < 4 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-            CHECK(got == 4);
-        });
-    while (waiting < 4) std::this_thread::yield();
-    std::vector<frame> frames = batch_of("", 1, 4);
-    REQUIRE(jobs.send(frames, 5s) == outcome::done);
-    for (std::thread& each : threads) each.join();
+    // Whether all of them sleep already when the batch comes is chance: of 30 times in some.
+    for (int round = 0; round < 30; ++round) {
+        std::atomic<int> waiting{0}, got{0}, in_time{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; ++i)
+            threads.emplace_back([&] {
+                ++waiting;
+                if (work.receive(10s)) ++got;
+                // Busy with it until all have theirs.
+                const auto end = std::chrono::steady_clock::now() + 10s;
+                while (got < 4 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+                if (got == 4) ++in_time;
+            });
+        while (waiting < 4) std::this_thread::yield();
+        std::vector<frame> frames = batch_of("", 1 + 4 * static_cast<std::uint64_t>(round), 4);
+        CHECK(jobs.send(frames, 5s) == outcome::done);
+        for (std::thread& each : threads) each.join();
+        REQUIRE(in_time == 4);
+    }
 }
 
 TEST_CASE("batching: subscribers get their topics, each in order, with numbers that run on") {
