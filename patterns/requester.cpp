@@ -57,6 +57,7 @@ struct requester::parts {
     void pass_lead(const asking& self);
     void begin(asking& self);
     bool give_room();
+    void offer_room(std::unique_lock<std::mutex> lock);
     void wake_leader();
     void send_ahead(asking& self);
     outcome attempt(asking& self);
@@ -163,9 +164,7 @@ void requester::parts::take(std::vector<frame> frames) {
     self.result.content = std::move(decoded.content);
     self.changed.notify_one();
     --unanswered_now;
-    const bool given = give_room();
-    lock.unlock();
-    if (given) wake_leader();
+    offer_room(std::move(lock));
 }
 
 // Replies that nobody reads wait in queues, and repliers drop those that find these full. libzmq tells a
@@ -181,6 +180,12 @@ bool requester::parts::give_room() {
         given = true;
     }
     return given;
+}
+
+void requester::parts::offer_room(std::unique_lock<std::mutex> lock) {
+    if (!give_room()) return;
+    lock.unlock();
+    wake_leader();
 }
 
 // Who reads for all sleeps at the socket: what he waits for came otherwise.
@@ -343,9 +348,7 @@ void requester::parts::close(asking& self, answer_kind how) {
         ++refused;
     else
         ++unanswered;
-    const bool given = give_room();
-    lock.unlock();
-    if (given) wake_leader();
+    offer_room(std::move(lock));
 }
 
 answer requester::parts::finish(asking& self) {

@@ -177,8 +177,12 @@ void make_directory_durable(const std::string& path) {
     try {
         sync_parent(path);
     } catch (const std::system_error& failure) {
-        // Who may not read the parent cannot sync it: it is for whoever made the directory there.
-        if (failure.code() != std::errc::permission_denied) throw;
+        // What was made elsewhere, in a parent that is not ours to read or write or cannot be synced (a
+        // volume under a read-only root, say), is for whoever made it to keep.
+        for (const auto not_ours :
+             {std::errc::permission_denied, std::errc::read_only_file_system, std::errc::invalid_argument})
+            if (failure.code() == not_ours) return;
+        throw;
     }
 }
 

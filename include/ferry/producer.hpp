@@ -67,12 +67,12 @@ struct producer_stats {
     std::uint64_t unconfirmed = 0;  ///< put and neither confirmed nor refused yet
 };
 
-/// A claim on a message's confirm. It may outlive the producer.
+/// A claim on a message's confirm. It may outlive the producer, whose end settles it no more.
 class receipt {
   public:
     receipt() = default;
 
-    /// The confirm; empty when none came in that time, or the context stopped.
+    /// The confirm; empty when none came in that time, the context stopped, or the producer ended without one.
     std::optional<confirmation> wait(std::optional<duration> limit = forever) const;
 
   private:

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <future>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,6 +38,18 @@ struct silence {
     silence(context& in, const std::vector<std::string>& where)
         : peer{in, zmq::socket_type::dealer, to(where), {}} {}
     ferry::socket peer;
+};
+
+// One request that nobody answers, and with it no room for another.
+struct one_under_way {
+    one_under_way() {
+        REQUIRE(asks.wait_for_peer(10s) == outcome::done);
+        first = asks.send("first");
+    }
+    context own;
+    requester asks{own, anywhere, {.timeout = 20s, .socket = {.high_water_mark = 2}}};
+    silence silent{own, asks.endpoints()};
+    std::optional<pending_answer> first;
 };
 
 std::string body_of(answer got) {
@@ -136,26 +149,18 @@ TEST_CASE("pending answer: requests that were tried again and given up leave roo
 }
 
 TEST_CASE("pending answer: who waits for room goes on when a request is given up") {
-    context context;
-    requester asks{context, anywhere, {.timeout = 20s, .socket = {.high_water_mark = 2}}};
-    const silence silent{context, asks.endpoints()};
-    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
-    std::optional<pending_answer> first = asks.send("first");
-    auto second = std::async(std::launch::async, [&] { return asks.send("second"); });
+    one_under_way at;
+    auto second = std::async(std::launch::async, [&] { return at.asks.send("second"); });
     CHECK(second.wait_for(50ms) == std::future_status::timeout);
-    first.reset();
+    at.first.reset();
     CHECK(second.wait_for(10s) == std::future_status::ready);
 }
 
 TEST_CASE("pending answer: several that wait for room do not take it from each other") {
-    context context;
-    requester asks{context, anywhere, {.timeout = 20s, .socket = {.high_water_mark = 2}}};
-    const silence silent{context, asks.endpoints()};
-    REQUIRE(asks.wait_for_peer(10s) == outcome::done);
-    std::optional<pending_answer> first = asks.send("first");
+    one_under_way at;
     std::atomic<int> sent{0};
     const auto next = [&] {
-        const pending_answer given = asks.send("next");
+        const pending_answer given = at.asks.send("next");
         ++sent;  // given up here: there is room for the other one
     };
     auto second = std::async(std::launch::async, next);
@@ -163,7 +168,7 @@ TEST_CASE("pending answer: several that wait for room do not take it from each o
     CHECK(second.wait_for(50ms) == std::future_status::timeout);
     CHECK(third.wait_for(50ms) == std::future_status::timeout);
     CHECK(sent == 0);
-    first.reset();
+    at.first.reset();
     CHECK(second.wait_for(10s) == std::future_status::ready);
     CHECK(third.wait_for(10s) == std::future_status::ready);
 }
